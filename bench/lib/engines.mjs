@@ -1,0 +1,90 @@
+/**
+ * A float32 tensor as plain data, which can cross to another process.
+ * @typedef {{ readonly data: Float32Array, readonly dims: readonly number[] }} Values
+ * @typedef {Readonly<Record<string, Values>>} ValuesByName
+ *
+ * Which engine runs which file, and how.
+ * @typedef {object} EngineOptions
+ * @property {'espalier' | 'onnxruntime'} engine
+ * @property {string} model path of an .onnx file
+ * @property {number} [threads] default 1
+ * @property {string} [isa] espalier only: an instruction set other than the best one
+ *
+ * An open model with its feeds bound, so that `run` is nothing but the run.
+ * @typedef {object} Engine
+ * @property {() => unknown} run runs once; returns a promise where the engine's API does
+ * @property {() => Promise<ValuesByName>} outputs runs once and returns what came out
+ * @property {() => Promise<void>} close
+ */
+
+/**
+ * @param {EngineOptions} options
+ * @param {ValuesByName} feeds
+ * @returns {Promise<Engine>}
+ */
+export function openEngine(options, feeds) {
+  return options.engine === 'espalier' ? openEspalier(options, feeds) : openOnnxruntime(options, feeds);
+}
+
+/**
+ * espalier through its compiled package, by `runSync`: what a control loop calls.
+ * @param {EngineOptions} options
+ * @param {ValuesByName} feeds
+ * @returns {Promise<Engine>}
+ */
+async function openEspalier({ model, threads = 1, isa }, feeds) {
+  const { InferenceSession, Tensor } = await import('../../dist/index.js');
+  const options = isa === undefined ? { threads } : { threads, isa: /** @type {'scalar'} */ (isa) };
+  const session = await InferenceSession.create(model, options);
+  const tensors = mapValues(feeds, ({ data, dims }) => new Tensor('float32', data, dims));
+  const run = () => session.runSync(tensors);
+  return {
+    run,
+    outputs: async () => mapValues(run(), toValues),
+    close: async () => session.release(),
+  };
+}
+
+/**
+ * onnxruntime-node with all its graph optimisations, `threads` threads, and no spinning, so that it does not take the
+ * CPU from the engine whose turn is next.
+ * @param {EngineOptions} options
+ * @param {ValuesByName} feeds
+ * @returns {Promise<Engine>}
+ */
+async function openOnnxruntime({ model, threads = 1 }, feeds) {
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const session = await InferenceSession.create(model, {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  });
+  const tensors = mapValues(feeds, ({ data, dims }) => new Tensor('float32', data, dims));
+  const run = () => session.run(tensors);
+  return {
+    run,
+    outputs: async () => mapValues(await run(), toValues),
+    close: () => session.release(),
+  };
+}
+
+/**
+ * @param {{ readonly data: unknown, readonly dims: readonly number[] }} tensor
+ * @returns {Values}
+ */
+function toValues({ data, dims }) {
+  if (!(data instanceof Float32Array)) throw new Error('Expected an output of float32');
+  return { data: Float32Array.from(data), dims: [...dims] };
+}
+
+/**
+ * @template T, R
+ * @param {Readonly<Record<string, T>>} record
+ * @param {(value: T) => R} change
+ * @returns {Record<string, R>}
+ */
+function mapValues(record, change) {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
+}

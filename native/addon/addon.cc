@@ -1,0 +1,34 @@
+// The only doors between JavaScript and C++: src/native/addon.ts declares what is exported here.
+
+#include <napi.h>
+
+#include "addon/errors.h"
+#include "addon/session_wrap.h"
+#include "isa/isa.h"
+
+namespace espalier {
+namespace {
+
+// () -> names of the instruction sets this CPU can run, slowest first
+Napi::Value AvailableIsas(const Napi::CallbackInfo& info) {
+  const std::vector<const KernelTable*>& tables = AvailableKernels();
+  const Napi::Array names = Napi::Array::New(info.Env(), tables.size());
+  for (uint32_t i = 0; i < tables.size(); ++i) names.Set(i, tables[i]->isa);
+  return names;
+}
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("setErrorClass", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                SetErrorClass(info.Env(), info[0].As<Napi::Function>());
+              }));
+  exports.Set("availableIsas", Napi::Function::New<AvailableIsas>(env));
+  exports.Set("NativeSession", SessionWrap::Define(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace espalier
+
+static Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) { return espalier::Initialize(env, exports); }
+
+NODE_API_MODULE(espalier, InitializeAddon)

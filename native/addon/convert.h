@@ -1,0 +1,23 @@
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+
+#include "runtime/plan_spec.h"
+
+namespace espalier {
+
+// Bytes that JavaScript owns, as a typed array shows them.
+struct ByteView {
+  uint8_t* data = nullptr;
+  size_t size = 0;
+};
+
+// Readers of JavaScript values. Each throws Error{kArgument} that names `what` when the value is of another kind.
+size_t ToSize(const Napi::Value& value, const char* what);
+std::string ToString(const Napi::Value& value, const char* what);
+ByteView ToBytes(const Napi::Value& value, const char* what);
+PlanSpec ToPlanSpec(const Napi::Value& value);
+
+}  // namespace espalier

@@ -1,0 +1,43 @@
+#include "isa/tables.h"
+#include "kernels/macros.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+// Every foreign header is above: what follows is compiled for this instruction set, and an inline function of another
+// header compiled so could be the copy the linker keeps for everybody.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+
+namespace espalier {
+namespace avx2 {
+namespace {
+#include "kernels/vec_avx2.h"
+//
+#include "kernels/all-inl.h"
+}  // namespace
+}  // namespace avx2
+}  // namespace espalier
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+namespace espalier {
+
+const KernelTable kAvx2Kernels = {
+    "avx2",
+#define ESPALIER_KERNEL(Type, name) avx2::name,
+#include "kernels/kernels.inc"
+#undef ESPALIER_KERNEL
+};
+
+}  // namespace espalier
+
+#endif  // defined(__x86_64__)

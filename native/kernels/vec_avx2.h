@@ -1,0 +1,127 @@
+// The Vec vocabulary (see vec_scalar.h) on AVX2 and FMA: 8 lanes.
+
+struct Vec {
+  __m256 v;
+};
+struct Mask {
+  __m256 m;  // all bits of a lane, or none
+};
+
+constexpr size_t kLanes = 8;
+constexpr int kRegisters = 16;
+constexpr bool kHasFastGather = false;
+
+ESPALIER_INLINE __m256i LaneMask(size_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+ESPALIER_INLINE Vec Zero() { return {_mm256_setzero_ps()}; }
+ESPALIER_INLINE Vec Set1(float x) { return {_mm256_set1_ps(x)}; }
+ESPALIER_INLINE Vec Load(const float* p) { return {_mm256_loadu_ps(p)}; }
+ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm256_maskload_ps(p, LaneMask(n))}; }
+ESPALIER_INLINE void Store(float* p, Vec x) { _mm256_storeu_ps(p, x.v); }
+ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) {
+  // Masked stores are microcoded on AMD; three branches are not.
+  if (n >= 8) return _mm256_storeu_ps(p, x.v);
+  __m128 rest = _mm256_castps256_ps128(x.v);
+  if (n & 4) {
+    _mm_storeu_ps(p, rest);
+    rest = _mm256_extractf128_ps(x.v, 1);
+    p += 4;
+  }
+  if (n & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+    rest = _mm_movehl_ps(rest, rest);
+    p += 2;
+  }
+  if (n & 1) _mm_store_ss(p, rest);
+}
+ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm256_and_ps(x.v, _mm256_castsi256_ps(LaneMask(n)))}; }
+ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
+  return {_mm256_blendv_ps(no.v, yes.v, _mm256_castsi256_ps(LaneMask(n)))};
+}
+
+ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+ESPALIER_INLINE Vec Sub(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
+ESPALIER_INLINE Vec Mul(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+ESPALIER_INLINE Vec Div(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+ESPALIER_INLINE Vec Fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+ESPALIER_INLINE Vec Fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+// x86 min and max return their second operand when either is NaN.
+ESPALIER_INLINE Vec Min(Vec limit, Vec x) { return {_mm256_min_ps(limit.v, x.v)}; }
+ESPALIER_INLINE Vec Max(Vec limit, Vec x) { return {_mm256_max_ps(limit.v, x.v)}; }
+ESPALIER_INLINE Vec Sqrt(Vec x) { return {_mm256_sqrt_ps(x.v)}; }
+ESPALIER_INLINE Vec Abs(Vec x) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), x.v)}; }
+ESPALIER_INLINE Vec Neg(Vec x) { return {_mm256_xor_ps(_mm256_set1_ps(-0.0f), x.v)}; }
+ESPALIER_INLINE Vec CopySign(Vec magnitude, Vec sign) {
+  const __m256 bit = _mm256_set1_ps(-0.0f);
+  return {_mm256_or_ps(_mm256_andnot_ps(bit, magnitude.v), _mm256_and_ps(bit, sign.v))};
+}
+ESPALIER_INLINE Vec Floor(Vec x) { return {_mm256_floor_ps(x.v)}; }
+ESPALIER_INLINE Vec Ceil(Vec x) { return {_mm256_ceil_ps(x.v)}; }
+ESPALIER_INLINE Vec RoundEven(Vec x) {
+  return {_mm256_round_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+
+ESPALIER_INLINE Mask Less(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+ESPALIER_INLINE Mask Equal(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
+ESPALIER_INLINE Mask IsNaN(Vec x) { return {_mm256_cmp_ps(x.v, x.v, _CMP_UNORD_Q)}; }
+ESPALIER_INLINE Vec Select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.m)}; }
+
+template <int k>
+ESPALIER_INLINE Vec SwapLanes(Vec x) {
+  static_assert(k == 1 || k == 2 || k == 4);
+  if constexpr (k == 4) return {_mm256_permute2f128_ps(x.v, x.v, 0x01)};
+  return {_mm256_permute_ps(x.v, k == 2 ? 0x4e : 0xb1)};
+}
+
+ESPALIER_INLINE Vec ScaleByPow2(Vec x, Vec n) {
+  // In two factors, so that neither leaves the range of normal numbers.
+  const __m256i bias = _mm256_set1_epi32(127);
+  const __m256i exponent = _mm256_cvtps_epi32(n.v);
+  const __m256i half = _mm256_srai_epi32(exponent, 1);
+  const __m256i rest = _mm256_sub_epi32(exponent, half);
+  const __m256 low = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
+  const __m256 high = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
+  return {_mm256_mul_ps(_mm256_mul_ps(x.v, low), high)};
+}
+
+ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
+  const __m256i bits = _mm256_castps_si256(x.v);
+  const __m256i exponent = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(0x3f3504f3)), 23);
+  m->v = _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(exponent, 23)));
+  e->v = _mm256_cvtepi32_ps(exponent);
+}
+
+template <int kRepeat>
+ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
+  static_assert(kRepeat == 4 || kRepeat == 8);
+  if constexpr (kRepeat == 8) return Set1(x[columns[0]]);
+  return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(x + columns[0])),
+                               _mm_broadcast_ss(x + columns[1]), 1)};
+}
+ESPALIER_INLINE Vec Gather(const float* x, const uint32_t* columns) {
+  return {_mm256_i32gather_ps(x, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(columns)), 4)};
+}
+
+ESPALIER_INLINE void TransposeLanes(Vec* v) {
+  __m256 t[8];
+  __m256 u[8];
+  ESPALIER_UNROLL
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(v[i].v, v[i + 1].v);
+    t[i + 1] = _mm256_unpackhi_ps(v[i].v, v[i + 1].v);
+  }
+  ESPALIER_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+    u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+  }
+  ESPALIER_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    v[i].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+    v[i + 4].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+  }
+}

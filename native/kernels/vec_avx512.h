@@ -1,0 +1,113 @@
+// The Vec vocabulary (see vec_scalar.h) on AVX-512 F, BW, DQ and VL: 16 lanes.
+
+struct Vec {
+  __m512 v;
+};
+struct Mask {
+  __mmask16 m;
+};
+
+constexpr size_t kLanes = 16;
+constexpr int kRegisters = 32;
+constexpr bool kHasFastGather = false;
+
+ESPALIER_INLINE __mmask16 LaneMask(size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+
+ESPALIER_INLINE Vec Zero() { return {_mm512_setzero_ps()}; }
+ESPALIER_INLINE Vec Set1(float x) { return {_mm512_set1_ps(x)}; }
+ESPALIER_INLINE Vec Load(const float* p) { return {_mm512_loadu_ps(p)}; }
+ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm512_maskz_loadu_ps(LaneMask(n), p)}; }
+ESPALIER_INLINE void Store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
+ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { _mm512_mask_storeu_ps(p, LaneMask(n), x.v); }
+ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm512_maskz_mov_ps(LaneMask(n), x.v)}; }
+ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) { return {_mm512_mask_blend_ps(LaneMask(n), no.v, yes.v)}; }
+
+ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+ESPALIER_INLINE Vec Sub(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+ESPALIER_INLINE Vec Mul(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+ESPALIER_INLINE Vec Div(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+ESPALIER_INLINE Vec Fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+ESPALIER_INLINE Vec Fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+// x86 min and max return their second operand when either is NaN.
+ESPALIER_INLINE Vec Min(Vec limit, Vec x) { return {_mm512_min_ps(limit.v, x.v)}; }
+ESPALIER_INLINE Vec Max(Vec limit, Vec x) { return {_mm512_max_ps(limit.v, x.v)}; }
+ESPALIER_INLINE Vec Sqrt(Vec x) { return {_mm512_sqrt_ps(x.v)}; }
+ESPALIER_INLINE Vec Abs(Vec x) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), x.v)}; }
+ESPALIER_INLINE Vec Neg(Vec x) { return {_mm512_xor_ps(_mm512_set1_ps(-0.0f), x.v)}; }
+ESPALIER_INLINE Vec CopySign(Vec magnitude, Vec sign) {
+  const __m512 bit = _mm512_set1_ps(-0.0f);
+  return {_mm512_or_ps(_mm512_andnot_ps(bit, magnitude.v), _mm512_and_ps(bit, sign.v))};
+}
+ESPALIER_INLINE Vec Floor(Vec x) {
+  return {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+}
+ESPALIER_INLINE Vec Ceil(Vec x) { return {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)}; }
+ESPALIER_INLINE Vec RoundEven(Vec x) {
+  return {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+
+ESPALIER_INLINE Mask Less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+ESPALIER_INLINE Mask Equal(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+ESPALIER_INLINE Mask IsNaN(Vec x) { return {_mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q)}; }
+ESPALIER_INLINE Vec Select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
+
+template <int k>
+ESPALIER_INLINE Vec SwapLanes(Vec x) {
+  static_assert(k == 1 || k == 2 || k == 4 || k == 8);
+  if constexpr (k >= 4) return {_mm512_shuffle_f32x4(x.v, x.v, k == 8 ? 0x4e : 0xb1)};
+  return {_mm512_permute_ps(x.v, k == 2 ? 0x4e : 0xb1)};
+}
+
+ESPALIER_INLINE Vec ScaleByPow2(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)}; }
+
+ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
+  const __m512i bits = _mm512_castps_si512(x.v);
+  const __m512i exponent = _mm512_srai_epi32(_mm512_sub_epi32(bits, _mm512_set1_epi32(0x3f3504f3)), 23);
+  m->v = _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(exponent, 23)));
+  e->v = _mm512_cvtepi32_ps(exponent);
+}
+
+template <int kRepeat>
+ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
+  static_assert(kRepeat == 4 || kRepeat == 8 || kRepeat == 16);
+  __m512 v = _mm512_set1_ps(x[columns[0]]);
+  if constexpr (kRepeat == 8) v = _mm512_mask_broadcastss_ps(v, 0xff00, _mm_load_ss(x + columns[1]));
+  if constexpr (kRepeat == 4) {
+    v = _mm512_mask_broadcastss_ps(v, 0x00f0, _mm_load_ss(x + columns[1]));
+    v = _mm512_mask_broadcastss_ps(v, 0x0f00, _mm_load_ss(x + columns[2]));
+    v = _mm512_mask_broadcastss_ps(v, 0xf000, _mm_load_ss(x + columns[3]));
+  }
+  return {v};
+}
+ESPALIER_INLINE Vec Gather(const float* x, const uint32_t* columns) {
+  return {_mm512_i32gather_ps(_mm512_loadu_si512(columns), x, 4)};
+}
+
+ESPALIER_INLINE void TransposeLanes(Vec* v) {
+  __m512 t[16];
+  __m512 u[16];
+  ESPALIER_UNROLL
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(v[i].v, v[i + 1].v);
+    t[i + 1] = _mm512_unpackhi_ps(v[i].v, v[i + 1].v);
+  }
+  ESPALIER_UNROLL
+  for (int i = 0; i < 16; i += 4) {
+    u[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+    u[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
+    u[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    u[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+  }
+  // u[4 g + j] holds, in its 128-bit part p, rows 4 g .. 4 g + 3 of column 4 p + j.
+  ESPALIER_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    const __m512 low_even = _mm512_shuffle_f32x4(u[j], u[4 + j], 0x88);
+    const __m512 low_odd = _mm512_shuffle_f32x4(u[j], u[4 + j], 0xdd);
+    const __m512 high_even = _mm512_shuffle_f32x4(u[8 + j], u[12 + j], 0x88);
+    const __m512 high_odd = _mm512_shuffle_f32x4(u[8 + j], u[12 + j], 0xdd);
+    v[j].v = _mm512_shuffle_f32x4(low_even, high_even, 0x88);
+    v[4 + j].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0x88);
+    v[8 + j].v = _mm512_shuffle_f32x4(low_even, high_even, 0xdd);
+    v[12 + j].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0xdd);
+  }
+}

@@ -1,0 +1,100 @@
+// The Vec vocabulary with one lane, in plain C++: the reference the other instruction sets are measured against, and
+// what runs on a CPU that has none of them.
+//
+// Every vec_*.h defines the same names, and is included inside the namespace of its instruction set:
+//   Vec, Mask, kLanes          a vector of kLanes floats, a truth value per lane
+//   kRegisters                 vector registers a kernel may count on
+//   LoadN / StoreN             the first n lanes, n <= kLanes; LoadN gives zero in the others and reads nothing there
+//   Min(limit, x), Max(limit, x)   pass x through when x is NaN
+//   Fma(a, b, c)               a * b + c;  Fnma(a, b, c)  c - a * b
+//   SwapLanes<k>(x)            lane i of the result is lane i ^ k of x
+//   ScaleByPow2(x, n)          x * 2^n for integral n in [-160, 130]
+//   SplitExponent(x, m, e)     x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for x positive, finite and not denormal
+//   Spread<r>(x, columns)      lane i of the result is x[columns[i / r]]
+//   TransposeLanes(v)          v[i] lane j becomes v[j] lane i
+
+struct Vec {
+  float v;
+};
+struct Mask {
+  bool m;
+};
+
+constexpr size_t kLanes = 1;
+constexpr int kRegisters = 16;
+constexpr bool kHasFastGather = false;
+
+ESPALIER_INLINE Vec Zero() { return {0.0f}; }
+ESPALIER_INLINE Vec Set1(float x) { return {x}; }
+ESPALIER_INLINE Vec Load(const float* p) { return {*p}; }
+ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {n == 0 ? 0.0f : *p}; }
+ESPALIER_INLINE void Store(float* p, Vec x) { *p = x.v; }
+ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) {
+  if (n != 0) *p = x.v;
+}
+ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {n == 0 ? 0.0f : x.v}; }
+// The first n lanes of yes, the others of no.
+ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) { return n == 0 ? no : yes; }
+
+ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {a.v + b.v}; }
+ESPALIER_INLINE Vec Sub(Vec a, Vec b) { return {a.v - b.v}; }
+ESPALIER_INLINE Vec Mul(Vec a, Vec b) { return {a.v * b.v}; }
+ESPALIER_INLINE Vec Div(Vec a, Vec b) { return {a.v / b.v}; }
+#if defined(__FP_FAST_FMAF)
+ESPALIER_INLINE Vec Fma(Vec a, Vec b, Vec c) { return {__builtin_fmaf(a.v, b.v, c.v)}; }
+ESPALIER_INLINE Vec Fnma(Vec a, Vec b, Vec c) { return {__builtin_fmaf(-a.v, b.v, c.v)}; }
+#else
+ESPALIER_INLINE Vec Fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+ESPALIER_INLINE Vec Fnma(Vec a, Vec b, Vec c) { return {c.v - a.v * b.v}; }
+#endif
+ESPALIER_INLINE Vec Min(Vec limit, Vec x) { return {limit.v < x.v ? limit.v : x.v}; }
+ESPALIER_INLINE Vec Max(Vec limit, Vec x) { return {limit.v > x.v ? limit.v : x.v}; }
+ESPALIER_INLINE Vec Sqrt(Vec x) { return {__builtin_sqrtf(x.v)}; }
+ESPALIER_INLINE Vec Abs(Vec x) { return {__builtin_fabsf(x.v)}; }
+ESPALIER_INLINE Vec Neg(Vec x) { return {-x.v}; }
+ESPALIER_INLINE Vec CopySign(Vec magnitude, Vec sign) { return {__builtin_copysignf(magnitude.v, sign.v)}; }
+ESPALIER_INLINE Vec Floor(Vec x) { return {__builtin_floorf(x.v)}; }
+ESPALIER_INLINE Vec Ceil(Vec x) { return {__builtin_ceilf(x.v)}; }
+ESPALIER_INLINE Vec RoundEven(Vec x) { return {__builtin_nearbyintf(x.v)}; }
+
+ESPALIER_INLINE Mask Less(Vec a, Vec b) { return {a.v < b.v}; }
+ESPALIER_INLINE Mask Equal(Vec a, Vec b) { return {a.v == b.v}; }
+ESPALIER_INLINE Mask IsNaN(Vec x) { return {x.v != x.v}; }
+ESPALIER_INLINE Vec Select(Mask m, Vec yes, Vec no) { return {m.m ? yes.v : no.v}; }
+
+template <int k>
+ESPALIER_INLINE Vec SwapLanes(Vec x) {
+  return x;
+}
+
+ESPALIER_INLINE float FloatOfBits(uint32_t bits) {
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+ESPALIER_INLINE Vec ScaleByPow2(Vec x, Vec n) {
+  if (n.v != n.v) return n;  // NaN has no integer
+  // In two factors, so that neither leaves the range of normal numbers.
+  const int32_t exponent = static_cast<int32_t>(n.v);
+  const int32_t half = exponent / 2;
+  const uint32_t low = static_cast<uint32_t>(half + 127) << 23;
+  const uint32_t high = static_cast<uint32_t>(exponent - half + 127) << 23;
+  return {x.v * FloatOfBits(low) * FloatOfBits(high)};
+}
+
+ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x.v, sizeof(bits));
+  const int32_t exponent = static_cast<int32_t>(bits - 0x3f3504f3u) >> 23;  // 0x3f3504f3: sqrt(1/2)
+  m->v = FloatOfBits(bits - (static_cast<uint32_t>(exponent) << 23));
+  e->v = static_cast<float>(exponent);
+}
+
+template <int kRepeat>
+ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
+  return {x[columns[0]]};
+}
+ESPALIER_INLINE Vec Gather(const float* x, const uint32_t* columns) { return {x[columns[0]]}; }
+
+ESPALIER_INLINE void TransposeLanes(Vec*) {}

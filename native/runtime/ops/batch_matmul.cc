@@ -1,0 +1,109 @@
+// y[b] [m, n] = a[b] [m, k] * b[b] [k, n], both operands computed at run time (attention, Gemm without constants).
+// ints: "m", "k", "n", "a_offsets" and "b_offsets": for each of the output's matrices, in order, where its operands
+// start (elements; broadcasting repeats them); "transpose_a", "transpose_b": a is stored [k, m], b is stored [n, k].
+// floats: "alpha" scales the product.
+
+#include <algorithm>
+#include <limits>
+
+#include "runtime/ops/factories.h"
+#include "runtime/ops/panel_matmul.h"
+
+namespace espalier {
+namespace {
+
+constexpr size_t kRowBlock = 16;
+
+class BatchMatmul final : public Step {
+ public:
+  BatchMatmul(const StepSpec& spec, const BuildContext& build)
+      : Step(spec.name),
+        kernels_(build.kernels),
+        m_(static_cast<size_t>(spec.Int("m"))),
+        k_(static_cast<size_t>(spec.Int("k"))),
+        n_(static_cast<size_t>(spec.Int("n"))),
+        transpose_a_(spec.Int("transpose_a", 0) != 0),
+        transpose_b_(spec.Int("transpose_b", 0) != 0),
+        alpha_(static_cast<float>(spec.Float("alpha", 1))),
+        a_offsets_(spec.Sizes("a_offsets")),
+        b_offsets_(spec.Sizes("b_offsets")) {
+    spec.Expect(spec.inputs.size() == 2 && spec.outputs.size() == 1, "two inputs and one output");
+    spec.Expect(a_offsets_.size() == b_offsets_.size(), "as many offsets of a as of b");
+    for (size_t offset : a_offsets_) spec.Expect(offset + m_ * k_ <= spec.inputs[0].Elements(), "offsets inside a");
+    for (size_t offset : b_offsets_) spec.Expect(offset + k_ * n_ <= spec.inputs[1].Elements(), "offsets inside b");
+    spec.Expect(spec.outputs[0].Elements() == a_offsets_.size() * m_ * n_, "an output [batch, m, n]");
+    a_ = build.resolve(spec.inputs[0]);
+    b_ = build.resolve(spec.inputs[1]);
+    y_ = build.resolve(spec.outputs[0]);
+    const size_t row_blocks = (m_ + kRowBlock - 1) / kRowBlock;
+    row_parts_ = a_offsets_.size() >= build.threads ? 1 : std::max<size_t>(std::min(build.threads, row_blocks), 1);
+    chunks_ = a_offsets_.size() * row_parts_;
+    panel_width_ = PanelWidth(k_, n_);
+    packed_floats_ = RoundUp(RoundUp(m_, kRowBlock) * k_, kRowBlock);
+    scratch_bytes_ = (packed_floats_ + k_ * panel_width_) * sizeof(float) + kAlignment;
+  }
+
+  void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
+    const size_t batch = chunk / row_parts_;
+    const float* a = context.At<const float>(a_) + a_offsets_[batch];
+    const float* b = context.At<const float>(b_) + b_offsets_[batch];
+    float* y = context.At<float>(y_) + batch * m_ * n_;
+    size_t row_begin = 0;
+    size_t row_end = 0;
+    RowRange(m_, row_parts_, chunk % row_parts_, &row_begin, &row_end);
+
+    float* packed = reinterpret_cast<float*>(scratch);  // [row blocks, k, 16]
+    float* panel = packed + packed_floats_;             // [k, panel stride]
+    for (size_t row = row_begin; row < row_end; row += kRowBlock) {
+      PackRows(a, row, std::min(kRowBlock, row_end - row), packed + row * k_);
+    }
+    const BlockMatrix weights{m_, k_, nullptr, nullptr, packed};
+    Epilogue epilogue{};
+    epilogue.lo = -std::numeric_limits<float>::infinity();
+    epilogue.hi = std::numeric_limits<float>::infinity();
+    for (size_t column = 0; column < n_; column += panel_width_) {
+      const size_t width = std::min(panel_width_, n_ - column);
+      const size_t stride = RoundUp(width, 16);
+      if (transpose_b_) {
+        kernels_.transpose(b + column * k_, k_, width, k_, panel, stride);
+      } else {
+        for (size_t k = 0; k < k_; ++k) std::copy_n(b + k * n_ + column, width, panel + k * stride);
+      }
+      for (size_t k = 0; k < k_; ++k) std::fill(panel + k * stride + width, panel + (k + 1) * stride, 0.0f);
+      kernels_.panel_matmul_block16(weights, row_begin, row_end, panel, stride, width, y + column, n_, epilogue);
+    }
+  }
+
+ private:
+  // Rows [row, row + count) of a, times alpha, as one block [k, 16], zero past `count`.
+  void PackRows(const float* a, size_t row, size_t count, float* out) const noexcept {
+    if (transpose_a_) {
+      for (size_t k = 0; k < k_; ++k) std::copy_n(a + k * m_ + row, count, out + k * kRowBlock);
+    } else {
+      kernels_.transpose(a + row * k_, k_, count, k_, out, kRowBlock);
+    }
+    if (count < kRowBlock) {
+      for (size_t k = 0; k < k_; ++k) std::fill(out + k * kRowBlock + count, out + (k + 1) * kRowBlock, 0.0f);
+    }
+    if (alpha_ != 1.0f) kernels_.unary(UnaryOp::kAffine, alpha_, 0.0f, out, out, k_ * kRowBlock);
+  }
+
+  const KernelTable& kernels_;
+  const size_t m_, k_, n_;
+  const bool transpose_a_, transpose_b_;
+  const float alpha_;
+  const std::vector<size_t> a_offsets_;
+  const std::vector<size_t> b_offsets_;
+  size_t row_parts_ = 1;
+  size_t panel_width_ = 0;
+  size_t packed_floats_ = 0;
+  Address a_, b_, y_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeBatchMatmul(const StepSpec& spec, const BuildContext& build) {
+  return std::make_unique<BatchMatmul>(spec, build);
+}
+
+}  // namespace espalier

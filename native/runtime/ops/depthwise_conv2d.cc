@@ -1,0 +1,96 @@
+// Convolution with one input channel per group: every output row is a weighted sum of kernel_h * kernel_w input rows.
+// inputs: x, weights [out_channels, taps] (raw float32), bias [out_channels] if has_bias, residual if has_residual.
+
+#include <algorithm>
+
+#include "runtime/ops/activation.h"
+#include "runtime/ops/factories.h"
+#include "runtime/ops/row_window.h"
+
+namespace espalier {
+namespace {
+
+class DepthwiseConv2d final : public Step {
+ public:
+  DepthwiseConv2d(const StepSpec& spec, const BuildContext& build)
+      : Step(spec.name),
+        kernels_(build.kernels),
+        geometry_(ReadWindow(spec)),
+        activation_(ReadActivation(spec)),
+        window_(geometry_, 0.0f) {
+    const WindowGeometry& g = geometry_;
+    spec.Expect(g.channels > 0 && g.out_channels % g.channels == 0, "output channels a multiple of the channels");
+    has_bias_ = spec.Int("has_bias", 0) != 0;
+    has_residual_ = spec.Int("has_residual", 0) != 0;
+    spec.Expect(spec.inputs.size() == 2u + has_bias_ + has_residual_, "x, weights, bias and residual");
+    spec.Expect(spec.inputs[1].Elements() == g.out_channels * g.taps(), "weights [out channels, taps]");
+    x_ = build.resolve(spec.inputs[0]);
+    weights_ = build.resolve(spec.inputs[1]);
+    y_ = build.resolve(spec.outputs[0]);
+    if (has_bias_) {
+      spec.Expect(spec.inputs[2].Elements() == g.out_channels, "a bias of every output channel");
+      bias_ = build.resolve(spec.inputs[2]);
+    }
+    if (has_residual_) {
+      spec.Expect(spec.inputs.back().dims == spec.outputs[0].dims, "a residual of the output's shape");
+      residual_ = build.resolve(spec.inputs.back());
+    }
+    const size_t planes = g.batch * g.channels;
+    split_ = SplitWork(planes, 1, build.threads);
+    chunks_ = split_.parts;
+    scratch_bytes_ = RoundUp(g.taps() * sizeof(float*), kAlignment) + window_.scratch_floats() * sizeof(float);
+  }
+
+  void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
+    const WindowGeometry& g = geometry_;
+    const auto taps = reinterpret_cast<const float**>(scratch);  // [taps]
+    float* buffer = reinterpret_cast<float*>(scratch + RoundUp(g.taps() * sizeof(float*), kAlignment));
+    const size_t multiplier = g.out_channels / g.channels;
+    for (size_t plane = split_.Begin(chunk); plane < split_.End(chunk); ++plane) {
+      const float* x = context.At<const float>(x_) + plane * g.plane();
+      for (size_t out_row = 0; out_row < g.out_height; out_row += window_.strip_rows()) {
+        const size_t rows = std::min(window_.strip_rows(), g.out_height - out_row);
+        window_.Load(x, out_row, rows, buffer);
+        for (size_t row = 0; row < rows; ++row) {
+          window_.Taps(buffer, row, taps);
+          for (size_t m = 0; m < multiplier; ++m) {
+            const size_t out_plane = plane * multiplier + m;  // over batch and output channels
+            RunRow(context, out_plane, out_plane % g.out_channels, out_row + row, taps);
+          }
+        }
+      }
+    }
+  }
+
+ private:
+  void RunRow(const RunContext& context, size_t out_plane, size_t channel, size_t row,
+              const float* const* taps) const noexcept {
+    const WindowGeometry& g = geometry_;
+    const size_t offset = out_plane * g.out_plane() + row * g.out_width;
+    float* y = context.At<float>(y_) + offset;
+    kernels_.weighted_taps(taps, context.At<const float>(weights_) + channel * g.taps(), g.taps(), g.out_width, y,
+                           has_bias_ ? context.At<const float>(bias_)[channel] : 0.0f,
+                           has_residual_ ? context.At<const float>(residual_) + offset : nullptr, activation_.lo,
+                           activation_.hi);
+    if (!activation_.is_clamp()) {
+      kernels_.unary(activation_.op, activation_.alpha, activation_.beta, y, y, g.out_width);
+    }
+  }
+
+  const KernelTable& kernels_;
+  const WindowGeometry geometry_;
+  const Activation activation_;
+  const RowWindow window_;
+  Split split_;
+  Address x_, weights_, bias_, residual_, y_;
+  bool has_bias_ = false;
+  bool has_residual_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeDepthwiseConv2d(const StepSpec& spec, const BuildContext& build) {
+  return std::make_unique<DepthwiseConv2d>(spec, build);
+}
+
+}  // namespace espalier

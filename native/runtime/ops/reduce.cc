@@ -1,0 +1,83 @@
+// y [outer, inner] = fold over n of x [outer, n, inner], then y = post(scale * y).
+// ints: "outer", "n", "inner", "op" (ReduceOp), "post" (UnaryOp); floats: "scale".
+
+#include <algorithm>
+#include <limits>
+
+#include "runtime/ops/activation.h"
+#include "runtime/ops/factories.h"
+
+namespace espalier {
+namespace {
+
+float Identity(ReduceOp op) {
+  switch (op) {
+    case ReduceOp::kMax:
+      return -std::numeric_limits<float>::infinity();
+    case ReduceOp::kMin:
+      return std::numeric_limits<float>::infinity();
+    case ReduceOp::kProd:
+      return 1.0f;
+    default:
+      return 0.0f;
+  }
+}
+
+class Reduce final : public Step {
+ public:
+  Reduce(const StepSpec& spec, const BuildContext& build)
+      : Step(spec.name),
+        kernels_(build.kernels),
+        op_(static_cast<ReduceOp>(spec.Int("op"))),
+        post_(ReadUnaryOp(spec, "post", UnaryOp::kCopy)),
+        scale_(static_cast<float>(spec.Float("scale", 1))),
+        outer_(static_cast<size_t>(spec.Int("outer"))),
+        n_(static_cast<size_t>(spec.Int("n"))),
+        inner_(static_cast<size_t>(spec.Int("inner"))) {
+    spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
+    spec.Expect(op_ >= ReduceOp::kSum && op_ < ReduceOp::kCount, "a reduction");
+    spec.Expect(spec.inputs[0].dtype == DType::kFloat32, "float32");
+    spec.Expect(spec.inputs[0].Elements() == outer_ * n_ * inner_, "x [outer, n, inner]");
+    spec.Expect(spec.outputs[0].Elements() == outer_ * inner_, "an output [outer, inner]");
+    x_ = build.resolve(spec.inputs[0]);
+    y_ = build.resolve(spec.outputs[0]);
+    split_ = SplitWork(outer_, std::max<size_t>(4096 / std::max<size_t>(n_ * inner_, 1), 1), build.threads);
+    chunks_ = split_.parts;
+  }
+
+  void Run(const RunContext& context, size_t chunk, uint8_t*) const noexcept override {
+    const size_t begin = split_.Begin(chunk);
+    const size_t end = split_.End(chunk);
+    for (size_t o = begin; o < end; ++o) {
+      const float* x = context.At<const float>(x_) + o * n_ * inner_;
+      float* y = context.At<float>(y_) + o * inner_;
+      if (inner_ == 1) {
+        *y = kernels_.reduce(op_, x, n_);
+      } else {
+        std::fill(y, y + inner_, Identity(op_));
+        for (size_t i = 0; i < n_; ++i) kernels_.accumulate(op_, x + i * inner_, y, inner_);
+      }
+    }
+    float* y = context.At<float>(y_) + begin * inner_;
+    const size_t count = (end - begin) * inner_;
+    if (scale_ != 1.0f) kernels_.unary(UnaryOp::kAffine, scale_, 0.0f, y, y, count);
+    if (post_ != UnaryOp::kCopy) kernels_.unary(post_, 0.0f, 0.0f, y, y, count);
+  }
+
+ private:
+  const KernelTable& kernels_;
+  const ReduceOp op_;
+  const UnaryOp post_;
+  const float scale_;
+  const size_t outer_, n_, inner_;
+  Split split_;
+  Address x_, y_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeReduce(const StepSpec& spec, const BuildContext& build) {
+  return std::make_unique<Reduce>(spec, build);
+}
+
+}  // namespace espalier

@@ -1,0 +1,114 @@
+#include "runtime/plan.h"
+
+#include "core/error.h"
+
+namespace espalier {
+
+Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std::vector<Constant> constants,
+           const std::function<std::shared_ptr<const PackedWeights>(size_t)>& weights)
+    : input_bytes_(spec.input_bytes),
+      output_bytes_(spec.output_bytes),
+      constants_(std::move(constants)),
+      session_constants_(constants_.size()),
+      arena_(spec.arena_bytes),
+      next_chunk_(spec.steps.size()) {
+  for (const std::vector<uint8_t>& bytes : spec.constants) {
+    auto constant = std::make_shared<AlignedBuffer<uint8_t>>(bytes.size());
+    if (!bytes.empty()) std::memcpy(constant->data(), bytes.data(), bytes.size());
+    constants_.push_back(std::move(constant));
+  }
+  bases_.assign(1 + input_bytes_.size() + output_bytes_.size() + constants_.size(), nullptr);
+  bases_[0] = arena_.data();
+  for (size_t i = 0; i < constants_.size(); ++i) {
+    // Steps never write to a constant: only an output may be resolved for writing.
+    bases_[1 + input_bytes_.size() + output_bytes_.size() + i] = const_cast<uint8_t*>(constants_[i]->data());
+  }
+
+  const BuildContext build{kernels, threads, [this](const TensorRef& tensor) { return Resolve(tensor); }, weights};
+  for (const StepSpec& step : spec.steps) {
+    const StepFactory factory = FindStepFactory(step.op);
+    step.Expect(factory != nullptr, "a native operator");
+    for (const TensorRef& output : step.outputs) {
+      step.Expect(output.space == Space::kArena || output.space == Space::kOutput, "outputs in the arena or an output");
+    }
+    steps_.push_back(factory(step, build));
+    scratch_bytes_ = std::max(scratch_bytes_, RoundUp(steps_.back()->scratch_bytes(), 4096));
+  }
+  scratch_ = AlignedBuffer<uint8_t>(scratch_bytes_ * threads);
+}
+
+Address Plan::Resolve(const TensorRef& tensor) const {
+  size_t available = 0;
+  size_t slot = 0;
+  const size_t first_output = 1 + input_bytes_.size();
+  const size_t first_constant = first_output + output_bytes_.size();
+  size_t index = tensor.index;
+  switch (tensor.space) {
+    case Space::kArena:
+      available = arena_.size();
+      break;
+    case Space::kInput:
+      available = index < input_bytes_.size() ? input_bytes_[index] : 0;
+      slot = 1 + index;
+      break;
+    case Space::kOutput:
+      available = index < output_bytes_.size() ? output_bytes_[index] : 0;
+      slot = first_output + index;
+      break;
+    case Space::kConstant:
+    case Space::kPlanConstant:
+      if (tensor.space == Space::kPlanConstant) index += session_constants_;
+      available = index < constants_.size() ? constants_[index]->size() : 0;
+      slot = first_constant + index;
+      break;
+  }
+  if (slot >= bases_.size() || tensor.offset > available || tensor.Bytes() > available - tensor.offset) {
+    throw Error(ErrorCode::kInternal, "Expected " + Describe(tensor) + " inside " + std::to_string(available) +
+                                          " bytes, got offset " + std::to_string(tensor.offset));
+  }
+  return Address{slot, tensor.offset};
+}
+
+RunStatus Plan::Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* const* outputs,
+                    const std::atomic<bool>& cancel) noexcept {
+  // Steps never write to an input, as for constants.
+  for (size_t i = 0; i < input_bytes_.size(); ++i) bases_[1 + i] = const_cast<uint8_t*>(inputs[i]);
+  for (size_t i = 0; i < output_bytes_.size(); ++i) bases_[1 + input_bytes_.size() + i] = outputs[i];
+  for (std::atomic<size_t>& next : next_chunk_) next.store(0, std::memory_order_relaxed);
+  failure_.store(nullptr, std::memory_order_relaxed);
+  team_ = &team;
+  cancel_ = &cancel;
+  team.Run([](void* self, size_t thread) { static_cast<Plan*>(self)->RunThread(thread); }, this);
+  if (failure_.load(std::memory_order_relaxed) != nullptr) return RunStatus::kFailed;
+  return cancel.load(std::memory_order_relaxed) ? RunStatus::kCancelled : RunStatus::kDone;
+}
+
+void Plan::RunThread(size_t thread) noexcept {
+  const RunContext context{bases_.data(), &failure_, &failed_step_};
+  uint8_t* const scratch = scratch_.data() + thread * scratch_bytes_;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = *steps_[i];
+    // A thread that sees the flag skips the work but still meets the others at every barrier.
+    const bool skip = cancel_->load(std::memory_order_relaxed) || failure_.load(std::memory_order_relaxed) != nullptr;
+    if (!skip) {
+      if (team_->size() == 1) {
+        for (size_t chunk = 0; chunk < step.chunks(); ++chunk) step.Run(context, chunk, scratch);
+      } else {
+        for (;;) {
+          const size_t chunk = next_chunk_[i].fetch_add(1, std::memory_order_relaxed);
+          if (chunk >= step.chunks()) break;
+          step.Run(context, chunk, scratch);
+        }
+      }
+    }
+    team_->Barrier();
+  }
+}
+
+std::string Plan::FailureMessage() const {
+  const char* message = failure_.load();
+  const auto* step = static_cast<const Step*>(failed_step_.load());
+  return "Node \"" + (step ? step->name() : std::string()) + "\": " + (message ? message : "unknown failure");
+}
+
+}  // namespace espalier

@@ -1,0 +1,42 @@
+#include "runtime/session.h"
+
+#include "core/error.h"
+
+namespace espalier {
+
+Session::Session(const KernelTable& kernels, size_t threads) : kernels_(kernels), team_(threads) {}
+
+size_t Session::AddConstant(const uint8_t* bytes, size_t byte_length) {
+  auto constant = std::make_shared<AlignedBuffer<uint8_t>>(byte_length);
+  if (byte_length != 0) std::memcpy(constant->data(), bytes, byte_length);
+  constants_.push_back(std::move(constant));
+  return constants_.size() - 1;
+}
+
+size_t Session::AddWeights(const MatrixView& view, WeightFormat format) {
+  weights_.push_back(std::make_shared<PackedWeights>(PackedWeights::Pack(view, format)));
+  return weights_.size() - 1;
+}
+
+size_t Session::CreatePlan(const PlanSpec& spec) {
+  auto plan = std::make_shared<Plan>(spec, kernels_, threads(), constants_, [this](size_t id) {
+    if (id >= weights_.size()) throw Error(ErrorCode::kInternal, "Expected an id of packed weights, got " + std::to_string(id));
+    return weights_[id];
+  });
+  plans_.emplace(next_plan_, std::move(plan));
+  return next_plan_++;
+}
+
+std::shared_ptr<Plan> Session::FindPlan(size_t id) const {
+  const auto found = plans_.find(id);
+  return found == plans_.end() ? nullptr : found->second;
+}
+
+void Session::Run(Plan& plan, const uint8_t* const* inputs, uint8_t* const* outputs) {
+  std::lock_guard<std::mutex> lock(run_mutex_);
+  const RunStatus status = plan.Run(team_, inputs, outputs, cancel_);
+  if (status == RunStatus::kCancelled) throw Error(ErrorCode::kReleased, "The session was released during the run");
+  if (status == RunStatus::kFailed) throw Error(ErrorCode::kArgument, plan.FailureMessage());
+}
+
+}  // namespace espalier

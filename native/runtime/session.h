@@ -1,0 +1,50 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "runtime/plan.h"
+
+namespace espalier {
+
+// The weights, constants and plans of one model, and the threads that run them. Runs take turns.
+class Session {
+ public:
+  Session(const KernelTable& kernels, size_t threads);
+
+  const KernelTable& kernels() const { return kernels_; }
+  size_t threads() const { return team_.size(); }
+
+  // Each returns an id for PlanSpec. They copy what they are given.
+  size_t AddConstant(const uint8_t* bytes, size_t byte_length);
+  size_t AddWeights(const MatrixView& view, WeightFormat format);
+  size_t weights_byte_size(size_t id) const { return weights_.at(id)->byte_size(); }
+
+  size_t CreatePlan(const PlanSpec& spec);
+  void ReleasePlan(size_t id) { plans_.erase(id); }
+  // Null for an unknown id.
+  std::shared_ptr<Plan> FindPlan(size_t id) const;
+
+  // Runs on this thread and the team. Blocks while another run of the session is under way.
+  // Throws Error when the run fails or was cancelled.
+  void Run(Plan& plan, const uint8_t* const* inputs, uint8_t* const* outputs);
+
+  // Makes the runs under way and all later ones fail with Error{kReleased}, soon.
+  void Cancel() noexcept { cancel_.store(true); }
+
+ private:
+  const KernelTable& kernels_;
+  ThreadTeam team_;
+  std::vector<Constant> constants_;
+  std::vector<std::shared_ptr<const PackedWeights>> weights_;
+  std::map<size_t, std::shared_ptr<Plan>> plans_;
+  size_t next_plan_ = 0;
+  std::mutex run_mutex_;
+  std::atomic<bool> cancel_{false};
+};
+
+}  // namespace espalier

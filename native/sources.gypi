@@ -1,0 +1,62 @@
+{
+  "variables": {
+    "core_files": [
+      "core/error.cc",
+      "formats/packed_weights.cc",
+      "isa/avx2.cc",
+      "isa/avx512.cc",
+      "isa/isa.cc",
+      "isa/scalar.cc",
+      "runtime/executor.cc",
+      "runtime/ops/activation.cc",
+      "runtime/ops/batch_matmul.cc",
+      "runtime/ops/cast.cc",
+      "runtime/ops/conv2d.cc",
+      "runtime/ops/conv_geometry.cc",
+      "runtime/ops/conv_scatter.cc",
+      "runtime/ops/copy.cc",
+      "runtime/ops/depthwise_conv2d.cc",
+      "runtime/ops/elementwise.cc",
+      "runtime/ops/gather.cc",
+      "runtime/ops/matmul.cc",
+      "runtime/ops/normalize.cc",
+      "runtime/ops/pool2d.cc",
+      "runtime/ops/reduce.cc",
+      "runtime/ops/registry.cc",
+      "runtime/ops/resize2d.cc",
+      "runtime/ops/row_window.cc",
+      "runtime/ops/unary.cc",
+      "runtime/plan.cc",
+      "runtime/plan_spec.cc",
+      "runtime/session.cc",
+      "runtime/step.cc",
+      "runtime/tensor_ref.cc",
+      "runtime/thread_team.cc"
+    ],
+    "addon_files": [
+      "addon/addon.cc",
+      "addon/convert.cc",
+      "addon/errors.cc",
+      "addon/session_wrap.cc"
+    ],
+    "test_files": [
+      "test/binary_test.cc",
+      "test/gemv_test.cc",
+      "test/isa_test.cc",
+      "test/kernel_coverage_test.cc",
+      "test/normalize_test.cc",
+      "test/packed_weights_test.cc",
+      "test/panel_matmul_test.cc",
+      "test/reduce_test.cc",
+      "test/taps_test.cc",
+      "test/transpose_test.cc",
+      "test/unary_test.cc"
+    ],
+    "core_cflags": [
+      "-O3",
+      "-std=c++17",
+      "-fvisibility=hidden",
+      "-ffp-contract=off"
+    ]
+  }
+}

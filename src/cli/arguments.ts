@@ -1,0 +1,89 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { EspalierError } from '../errors.js';
+import { nearest } from '../options.js';
+import { type Isa, isaNames, type SessionOptions } from '../session.js';
+
+/** Options of every command that runs a model. */
+export interface SessionArguments {
+  readonly shape: readonly string[];
+  readonly seed: number;
+  readonly threads?: number;
+  readonly isa?: Isa;
+}
+
+/** Adds --shape, --seed, --threads and --isa. */
+export function addSessionOptions(command: Command): Command {
+  return command
+    .option(
+      '--shape <name=dims>',
+      'dims of an input, such as x=1,3,48,320; repeat for more inputs',
+      collect,
+      [],
+    )
+    .option('--seed <n>', 'seed of the random inputs', wholeNumber(0), 0)
+    .option('--threads <n>', 'threads of the session', wholeNumber(1))
+    .addOption(
+      new Option('--isa <name>', 'instruction set (default: ESPALIER_ISA, else auto)').choices(isaNames),
+    );
+}
+
+/** The session options that were given. */
+export function sessionOptions({ threads, isa }: SessionArguments): SessionOptions {
+  return { ...(threads === undefined ? {} : { threads }), ...(isa === undefined ? {} : { isa }) };
+}
+
+/** For options that repeat. */
+export function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+/** Reads a whole number that is at least `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`Expected a whole number >= ${least}.`);
+  };
+}
+
+/** Reads a finite number. */
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a number.');
+}
+
+/**
+ * Splits `name=value`. Names of model inputs may hold `=` themselves: the longest known name that fits wins.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT when no known name fits.
+ */
+export function splitAssignment(
+  option: string,
+  text: string,
+  names: readonly string[],
+): [name: string, value: string] {
+  const fitting = names.filter((name) => text.startsWith(`${name}=`)).sort((a, b) => b.length - a.length);
+  const [name] = fitting;
+  if (name !== undefined) return [name, text.slice(name.length + 1)];
+  const given = text.split('=')[0] ?? '';
+  throw new EspalierError(
+    'ERR_ESPALIER_ARGUMENT',
+    `Expected ${option} <input>=<value>, got ${JSON.stringify(text)}; ${nearest(given, names)}`,
+  );
+}
+
+/** The `--shape` options as dims by input name. */
+export function readShapes(texts: readonly string[], names: readonly string[]): Map<string, number[]> {
+  return new Map(
+    texts.map((text) => {
+      const [name, value] = splitAssignment('--shape', text, names);
+      const dims =
+        value === '' ? [] : value.split(/[,x]/).map((dim) => (/^\s*\d+\s*$/.test(dim) ? Number(dim) : -1));
+      if (dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return [name, dims];
+      throw new EspalierError(
+        'ERR_ESPALIER_ARGUMENT',
+        `Expected --shape ${name}=<dims> such as ${name}=1,3,48,320, got ${JSON.stringify(value)}`,
+      );
+    }),
+  );
+}

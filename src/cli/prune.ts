@@ -1,0 +1,89 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { EspalierError } from '../errors.js';
+import { exportOnnx, readOnnx } from '../formats/onnx/index.js';
+import { applyPruning } from '../prune/apply.js';
+import { planPruning } from '../prune/plan.js';
+import { formatPruningPlan, planTotals } from '../prune/print.js';
+import { type Pattern, parsePattern, patterns } from '../sparse/patterns.js';
+import { bytes } from '../text.js';
+import { finiteNumber } from './arguments.js';
+import { checkWritable, writeWhole } from './files.js';
+import { type Io, print } from './io.js';
+
+interface PruneArguments {
+  readonly sparsity: number;
+  readonly pattern: Pattern;
+  readonly scope: 'layer' | 'global';
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly operators?: readonly string[];
+  readonly output: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+export function addPrune(program: Command, io: Io): void {
+  program
+    .command('prune')
+    .description('set the least important weights of a model to zero')
+    .argument('<model>', 'an ONNX model')
+    .requiredOption('--sparsity <share>', 'share of the weights to remove, in [0, 1)', finiteNumber)
+    .requiredOption('-o, --output <file>', 'the pruned ONNX model')
+    .option('--pattern <pattern>', `shape of the zeros: ${patterns.join(', ')}`, pattern, 'unstructured')
+    .addOption(
+      new Option('--scope <scope>', 'remove the same share of every layer, or rank all layers together')
+        .choices(['layer', 'global'])
+        .default('layer'),
+    )
+    .option('--include <layers...>', 'prune only these: names, operators, or re:<regular expression>')
+    .option('--exclude <layers...>', 'leave these out')
+    .option('--operators <list>', 'prune only these operators, such as Conv,MatMul', (list) =>
+      list.split(','),
+    )
+    .option('--force', 'replace an existing output file')
+    .option('--json', 'print JSON')
+    .action(async (model: string, given: PruneArguments) => {
+      const { output, force = false, json, ...options } = given;
+      await checkWritable(output, force);
+      const graph = await readOnnx(model);
+      const include = options.include?.map(matcher);
+      const exclude = options.exclude?.map(matcher);
+      const { sparsity, scope, operators } = options;
+      const plan = planPruning(graph, {
+        sparsity,
+        pattern: options.pattern,
+        scope,
+        operators,
+        include,
+        exclude,
+      });
+      const pruned = exportOnnx(applyPruning(graph, plan));
+      await writeWhole(output, pruned, force);
+      const layers = plan.layers.map(({ mask, ...layer }) => layer);
+      const data = { output, bytes: pruned.length, ...planTotals(plan), options: plan.options, layers };
+      print(io, json, data, () => formatPruningPlan(plan));
+      io.err(`wrote ${output}, ${bytes(pruned.length)}\n`);
+    });
+}
+
+function pattern(text: string): Pattern {
+  try {
+    return parsePattern(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`${error instanceof Error ? error.message : String(error)}.`);
+  }
+}
+
+function matcher(text: string): string | RegExp {
+  if (!text.startsWith('re:')) return text;
+  try {
+    return new RegExp(text.slice(3), 'u');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `Expected a regular expression after re:, got ${reason}`,
+      { cause },
+    );
+  }
+}

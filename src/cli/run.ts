@@ -1,0 +1,98 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { InferenceSession } from '../session.js';
+import type { Tensor } from '../tensor.js';
+import { dims, printable, table } from '../text.js';
+import { addSessionOptions, collect, type SessionArguments, sessionOptions } from './arguments.js';
+import { readFeeds } from './feeds.js';
+import { checkWritable, writeWhole } from './files.js';
+import { fileError, type Io, print } from './io.js';
+
+interface RunArguments extends SessionArguments {
+  readonly input: readonly string[];
+  readonly outputDir?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+export function addRun(program: Command, io: Io): void {
+  addSessionOptions(program.command('run').description('run a model once and show its outputs'))
+    .argument('<model>', 'an ONNX model')
+    .option('--input <name=file>', 'a .bin (raw) or .json file for an input; others are random', collect, [])
+    .option('--output-dir <folder>', 'write each output to a raw .bin file')
+    .option('--force', 'replace existing output files')
+    .option('--json', 'print JSON')
+    .action(async (model: string, given: RunArguments) => {
+      using session = await InferenceSession.create(model, sessionOptions(given));
+      const files = outputFiles(given.outputDir, session.outputNames);
+      for (const file of files) await checkWritable(file, given.force === true);
+      const results = await session.run(await readFeeds(session.inputMetadata, given));
+      const outputs = session.outputNames.map((name) => describe(name, results[name] as Tensor));
+      if (given.outputDir !== undefined) await makeFolder(given.outputDir);
+      for (const [i, file] of files.entries()) {
+        const { data } = results[session.outputNames[i] as string] as Tensor;
+        await writeWhole(
+          file,
+          new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+          given.force === true,
+        );
+        io.err(`wrote ${file}\n`);
+      }
+      print(
+        io,
+        given.json,
+        { model, outputs: outputs.map((output, i) => ({ ...output, file: files[i] })) },
+        () =>
+          table(
+            ['output', 'type', 'dims', 'min', 'max', 'mean', 'first values'],
+            outputs.map(({ name, type, dims: shape, min, max, mean, first }) => [
+              name,
+              type,
+              dims(shape),
+              ...[min, max, mean].map(number),
+              first.map(number).join(' '),
+            ]),
+            ['min', 'max', 'mean'],
+          ),
+      );
+    });
+}
+
+/** A path for each output. Names become file names: anything unusual turns to `_`, and equal ones get a number. */
+function outputFiles(folder: string | undefined, names: readonly string[]): string[] {
+  if (folder === undefined) return [];
+  const taken = new Set<string>();
+  return names.map((name) => {
+    const base = name.replace(/[^\w.-]/g, '_').replace(/^\.+/, '_') || 'output';
+    let unique = base;
+    for (let i = 2; taken.has(unique.toLowerCase()); i++) unique = `${base}_${i}`;
+    taken.add(unique.toLowerCase());
+    return path.join(folder, `${unique}.bin`);
+  });
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw fileError('a folder at', folder, cause);
+  });
+}
+
+function describe(name: string, { type, dims, data }: Tensor) {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  let sum = 0;
+  for (const element of data) {
+    const value = Number(element);
+    min = value < min || Number.isNaN(value) ? value : min;
+    max = value > max || Number.isNaN(value) ? value : max;
+    sum += value;
+  }
+  const range =
+    data.length === 0 ? { min: null, max: null, mean: null } : { min, max, mean: sum / data.length };
+  return { name, type, dims, ...range, first: Array.from(data.slice(0, 5), Number) };
+}
+
+function number(value: number | null): string {
+  return value === null ? '-' : printable(String(Number(value.toPrecision(6))));
+}

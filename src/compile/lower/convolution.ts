@@ -1,0 +1,168 @@
+import { floatAttribute, intAttribute } from '../../graph/attributes.js';
+import { fromNumbers, readElements } from '../../graph/data.js';
+import type { Node, TensorData } from '../../graph/graph.js';
+import { findLayers } from '../../graph/layers.js';
+import { transposedWindowOf, type Window, windowOf } from '../../graph/operators/window.js';
+import { analyzeLayer } from '../../sparse/analyze.js';
+import { chooseFormat } from '../../sparse/format.js';
+import { type PlanBuilder, unsupported } from '../builder.js';
+import type { FusedNode } from '../fuse.js';
+import { constantInput, epilogueOperands } from './operands.js';
+
+/** A 1-D window as a 2-D one of height 1; dims likewise. */
+function planar<T>(list: readonly T[], one: T): readonly [T, T] {
+  return [list.length === 2 ? (list[0] as T) : one, list.at(-1) as T];
+}
+
+function planarDims(dims: readonly number[]): readonly number[] {
+  const [batch = 0, channels = 0, ...spatial] = dims;
+  return [batch, channels, ...planar(spatial, 1)];
+}
+
+export function windowNumbers(window: Window): Record<string, readonly number[]> {
+  return {
+    kernel: planar(window.kernel, 1),
+    strides: planar(window.strides, 1),
+    dilations: planar(window.dilations, 1),
+    pads: planar(window.padsBegin, 0),
+    pads_after: planar(window.padsEnd, 0),
+  };
+}
+
+/** Operands of a windowed step: [batch, channels, height, width] whatever the node's rank is. */
+export function planarOperands(builder: PlanBuilder, node: Node, output: string) {
+  const dims = builder.dimsOf(node.inputs[0] ?? '');
+  if (dims.length > 4) throw unsupported(node, `a window over ${dims.length - 2} spatial axes`);
+  return {
+    x: builder.operand(node.inputs[0] ?? '', planarDims(dims)),
+    y: builder.operand(output, planarDims(builder.dimsOf(output))),
+    spatial: dims.slice(2),
+  };
+}
+
+export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
+  const { node, output } = fused;
+  const { x, y, spatial } = planarOperands(builder, node, output);
+  const weight = constantInput(builder, node, 1, 'weights computed at run time');
+  const window = windowOf(node, spatial, weight.dims.slice(2), (reason) => unsupported(node, reason));
+  const groups = intAttribute(node, 'group', 1);
+  const epilogue = epilogueOperands(fused, builder, y.dims);
+  const activation = builder.activationNumbers(fused);
+  const ints = { ...windowNumbers(window), ...epilogue.ints, ...activation.ints };
+
+  if (groups > 1 && weight.dims[1] === 1) {
+    builder.emit({
+      op: 'depthwise_conv2d',
+      node,
+      inputs: [x, builder.operand(node.inputs[1] ?? ''), ...epilogue.operands],
+      output: y,
+      ints,
+      floats: activation.floats,
+    });
+    return;
+  }
+  builder.emit({
+    op: 'conv2d',
+    node,
+    inputs: [x, ...epilogue.operands],
+    output: y,
+    ints,
+    floats: activation.floats,
+    weights: packLayer(builder, node),
+  });
+}
+
+/** Packs each group's matrix of a Conv, Gemm or MatMul in the format that its zeros pay for. */
+export function packLayer(builder: PlanBuilder, node: Node): number[] {
+  const graph = { ...builder.graph, nodes: [node] };
+  const layer = findLayers(graph)[0];
+  const data = builder.graph.constants.get(layer?.weight ?? '');
+  if (layer === undefined || data === undefined) throw unsupported(node, 'a weight that is no float32 constant');
+  const { format, reason } = chooseFormat(analyzeLayer(graph, layer));
+  builder.layers.push({ name: node.name, format, reason });
+  return Array.from({ length: layer.groups }, (_, group) =>
+    builder.weights.pack(
+      {
+        data,
+        rows: layer.outputs,
+        cols: layer.inputs,
+        offset: group * layer.outputs * layer.outputStride,
+        rowStride: layer.outputStride,
+        colStride: layer.inputStride,
+      },
+      format,
+    ),
+  );
+}
+
+/**
+ * A transposed convolution is a product that makes what each input pixel adds under each tap, [outputs x taps, pixels],
+ * and a scatter of that to the output.
+ */
+export function lowerConvTranspose(fused: FusedNode, builder: PlanBuilder): void {
+  const { node, output } = fused;
+  const { x, y, spatial } = planarOperands(builder, node, output);
+  const weight = constantInput(builder, node, 1, 'weights computed at run time');
+  const [channels = 0, outputsPerGroup = 0, ...kernel] = weight.dims;
+  const window = transposedWindowOf(node, spatial, kernel, (reason) => unsupported(node, reason));
+  const groups = intAttribute(node, 'group', 1);
+  const taps = kernel.reduce((product, size) => product * size, 1);
+  const rows = outputsPerGroup * taps; // of one group
+  const [batch = 0, , height = 1, width = 1] = x.dims;
+  const product = builder.temporary('float32', [batch, groups * rows, height, width]);
+  const groupChannels = channels / groups;
+  // The weight is [channels, outputs x taps]: column c of row r lies at c * rows + r.
+  const weights = Array.from({ length: groups }, (_, group) =>
+    builder.weights.pack(
+      { data: weight, rows, cols: groupChannels, offset: group * groupChannels * rows, rowStride: 1, colStride: rows },
+      'dense',
+    ),
+  );
+  const ones = [1, 1];
+  builder.emit({
+    op: 'conv2d',
+    node,
+    inputs: [x],
+    output: builder.operand(product),
+    ints: { kernel: ones, strides: ones, dilations: ones, pads: [0, 0] },
+    weights,
+  });
+  const bias = node.inputs[2] ?? '';
+  const activation = builder.activationNumbers(fused);
+  builder.emit({
+    op: 'conv_scatter',
+    node,
+    inputs: [builder.operand(product), ...(bias === '' ? [] : [builder.operand(bias)])],
+    output: y,
+    ints: { ...windowNumbers(window), has_bias: bias === '' ? 0 : 1, ...activation.ints },
+    floats: activation.floats,
+  });
+}
+
+/** y = (x - mean) / sqrt(variance + epsilon) * scale + bias is a depthwise convolution with a 1x1 kernel. */
+export function lowerBatchNormalization(fused: FusedNode, builder: PlanBuilder): void {
+  const { node, output } = fused;
+  const dims = builder.dimsOf(output);
+  const [gamma, beta, mean, variance] = [1, 2, 3, 4].map((i) => {
+    const data: TensorData = constantInput(builder, node, i, 'parameters computed at run time');
+    return Array.from(readElements(data) as Float32Array);
+  }) as [number[], number[], number[], number[]];
+  const epsilon = floatAttribute(node, 'epsilon', 1e-5);
+  const scale = gamma.map((g, i) => g / Math.sqrt((variance[i] ?? 0) + epsilon));
+  const shift = beta.map((b, i) => b - (mean[i] ?? 0) * (scale[i] ?? 0));
+  const [batch = 1, channels = 1, ...spatial] = dims;
+  const flat = [batch, channels, 1, spatial.reduce((product, dim) => product * dim, 1)];
+  const activation = builder.activationNumbers(fused);
+  builder.emit({
+    op: 'depthwise_conv2d',
+    node,
+    inputs: [
+      builder.operand(node.inputs[0] ?? '', flat),
+      builder.operand(builder.constant(fromNumbers('float32', [channels], scale))),
+      builder.operand(builder.constant(fromNumbers('float32', [channels], shift))),
+    ],
+    output: builder.operand(output, flat),
+    ints: { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0], has_bias: 1, ...activation.ints },
+    floats: activation.floats,
+  });
+}

@@ -1,0 +1,42 @@
+import { readNumbers } from '../../graph/data.js';
+import type { Node, TensorData } from '../../graph/graph.js';
+import { type Operand, type PlanBuilder, unsupported } from '../builder.js';
+import type { FusedNode } from '../fuse.js';
+
+/** The constant behind an input. @throws EspalierError ERR_ESPALIER_UNSUPPORTED, saying `otherwise`, when it is not one. */
+export function constantInput(builder: PlanBuilder, node: Node, index: number, otherwise: string): TensorData {
+  const data = builder.graph.constants.get(node.inputs[index] ?? '');
+  if (data === undefined) throw unsupported(node, otherwise);
+  return data;
+}
+
+/** The numbers of an optional constant input. */
+export function numbersInput(builder: PlanBuilder, node: Node, index: number): number[] | undefined {
+  if ((node.inputs[index] ?? '') === '') return undefined;
+  return readNumbers(constantInput(builder, node, index, `input ${index} computed at run time`));
+}
+
+/** Bias and residual of a product, as its native operator takes them behind its first inputs. */
+export function epilogueOperands(
+  fused: FusedNode,
+  builder: PlanBuilder,
+  outputDims: readonly number[],
+): { operands: Operand[]; ints: Record<string, number> } {
+  const bias = fused.bias ?? fused.node.inputs[2] ?? '';
+  const residual = fused.residual ?? '';
+  const operands: Operand[] = [];
+  if (bias !== '') operands.push(builder.operand(bias));
+  if (residual !== '') operands.push(builder.operand(residual, outputDims));
+  return { operands, ints: { has_bias: bias === '' ? 0 : 1, has_residual: residual === '' ? 0 : 1 } };
+}
+
+/** Dims before, at and after `axis`, multiplied together: [outer, axis, inner]. */
+export function splitDims(dims: readonly number[], axis: number): [outer: number, size: number, inner: number] {
+  const product = (part: readonly number[]) => part.reduce((total, dim) => total * dim, 1);
+  return [product(dims.slice(0, axis)), dims[axis] ?? 1, product(dims.slice(axis + 1))];
+}
+
+/** Counts a negative axis from the end. */
+export function frontAxis(axis: number, rank: number): number {
+  return axis < 0 ? axis + rank : axis;
+}

@@ -1,0 +1,134 @@
+import { floatAttribute, intAttribute } from '../../graph/attributes.js';
+import { broadcastStrides } from '../../graph/operators/strided.js';
+import { elementCount } from '../../tensor.js';
+import { type PlanBuilder, unsupported } from '../builder.js';
+import { type FusedNode, isConstantProduct } from '../fuse.js';
+import { packLayer } from './convolution.js';
+import { lowerBinary, lowerUnary } from './elementwise.js';
+import { epilogueOperands } from './operands.js';
+
+/** x [..., inputs] * W [inputs, outputs]: one product over all leading dims when W is constant. */
+export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
+  const { node, output } = fused;
+  const [a = '', b = ''] = node.inputs;
+  if (builder.typeOf(output).type !== 'float32') throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
+  if (isConstantProduct(builder.graph, node) && !builder.graph.constants.has(a)) {
+    emitConstantProduct(fused, builder, elementCount(builder.dimsOf(a).slice(0, -1)));
+    return;
+  }
+  const aDims = builder.dimsOf(a).length === 1 ? [1, ...builder.dimsOf(a)] : builder.dimsOf(a);
+  const bDims = builder.dimsOf(b).length === 1 ? [...builder.dimsOf(b), 1] : builder.dimsOf(b);
+  emitBatchProduct(fused, builder, { aDims, bDims, transposeA: false, transposeB: false, alpha: 1 }, output);
+}
+
+/** alpha * op(a) * op(b) + beta * c. */
+export function lowerGemm(fused: FusedNode, builder: PlanBuilder): void {
+  const { node, output } = fused;
+  const [a = '', b = '', c = ''] = node.inputs;
+  if (builder.typeOf(output).type !== 'float32') throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
+  const alpha = floatAttribute(node, 'alpha', 1);
+  const beta = floatAttribute(node, 'beta', 1);
+  const transposeA = intAttribute(node, 'transA', 0) !== 0;
+  const transposeB = intAttribute(node, 'transB', 0) !== 0;
+  const [n = 0, outputs = 0] = builder.dimsOf(output);
+  const biasDims = c === '' ? [] : builder.dimsOf(c);
+  const plainBias = c === '' || (beta === 1 && elementCount(biasDims) === outputs && biasDims.at(-1) === outputs);
+  if (isConstantProduct(builder.graph, node) && alpha === 1 && !transposeA && plainBias) {
+    emitConstantProduct(fused, builder, n);
+    return;
+  }
+  if (fused.residual !== undefined) throw unsupported(node, 'a residual behind this form of Gemm');
+
+  const product = c === '' ? output : builder.temporary('float32', [n, outputs]);
+  emitBatchProduct(
+    c === '' ? fused : { node, output: product },
+    builder,
+    { aDims: builder.dimsOf(a), bDims: builder.dimsOf(b), transposeA, transposeB, alpha },
+    product,
+  );
+  if (c === '') return;
+  let addend = c;
+  if (beta !== 1) {
+    addend = builder.temporary('float32', biasDims);
+    lowerUnary(builder, node, c, addend, { op: 'affine', alpha: beta, beta: 0 });
+  }
+  const sum = fused.activation === undefined ? output : builder.temporary('float32', [n, outputs]);
+  lowerBinary(builder, node, 'add', product, addend, sum);
+  if (fused.activation !== undefined) lowerUnary(builder, node, sum, output, fused.activation);
+}
+
+function emitConstantProduct(fused: FusedNode, builder: PlanBuilder, n: number): void {
+  const { node, output } = fused;
+  const epilogue = epilogueOperands(fused, builder, builder.dimsOf(output));
+  const activation = builder.activationNumbers(fused);
+  builder.emit({
+    op: 'matmul',
+    node,
+    inputs: [builder.operand(node.inputs[0] ?? ''), ...epilogue.operands],
+    output: builder.operand(output),
+    ints: { n, ...epilogue.ints, ...activation.ints },
+    floats: activation.floats,
+    weights: packLayer(builder, node),
+  });
+}
+
+interface BatchProduct {
+  readonly aDims: readonly number[];
+  readonly bDims: readonly number[];
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly alpha: number;
+}
+
+function emitBatchProduct(fused: FusedNode, builder: PlanBuilder, form: BatchProduct, output: string): void {
+  const { node, activation, bias } = fused;
+  const { aDims, bDims, transposeA, transposeB, alpha } = form;
+  const [rowsA = 1, colsA = 1] = aDims.slice(-2);
+  const [rowsB = 1, colsB = 1] = bDims.slice(-2);
+  const [m, k] = transposeA ? [colsA, rowsA] : [rowsA, colsA];
+  const n = transposeB ? rowsB : colsB;
+  const batches = broadcastBatches(aDims.slice(0, -2), bDims.slice(0, -2));
+  const dims = builder.dimsOf(output);
+  const product = activation === undefined && bias === undefined ? output : builder.temporary('float32', dims);
+  builder.emit({
+    op: 'batch_matmul',
+    node,
+    inputs: [builder.operand(node.inputs[0] ?? ''), builder.operand(node.inputs[1] ?? '')],
+    output: builder.operand(product),
+    ints: {
+      m,
+      k,
+      n,
+      a_offsets: batches.map(([a]) => a * m * k),
+      b_offsets: batches.map(([, b]) => b * k * n),
+      transpose_a: transposeA ? 1 : 0,
+      transpose_b: transposeB ? 1 : 0,
+    },
+    floats: { alpha },
+  });
+  const sum = bias === undefined || activation === undefined ? output : builder.temporary('float32', dims);
+  if (bias !== undefined) lowerBinary(builder, node, 'add', product, bias, sum);
+  if (activation !== undefined) lowerUnary(builder, node, bias === undefined ? product : sum, output, activation);
+}
+
+/** For each matrix of the output, which matrix of a and of b it multiplies. */
+function broadcastBatches(aDims: readonly number[], bDims: readonly number[]): [number, number][] {
+  const rank = Math.max(aDims.length, bDims.length);
+  const at = (dims: readonly number[], axis: number) => dims[axis - rank + dims.length] ?? 1;
+  const dims = Array.from({ length: rank }, (_, axis) => {
+    const [a, b] = [at(aDims, axis), at(bDims, axis)];
+    return a === 1 ? b : a;
+  });
+  const [aStrides, bStrides] = [broadcastStrides(aDims, dims), broadcastStrides(bDims, dims)];
+  return Array.from({ length: elementCount(dims) }, (_, position) => {
+    let rest = position;
+    let [a, b] = [0, 0];
+    for (let axis = rank - 1; axis >= 0; axis--) {
+      const index = rest % (dims[axis] ?? 1);
+      rest = Math.floor(rest / (dims[axis] ?? 1));
+      a += index * (aStrides[axis] ?? 0);
+      b += index * (bStrides[axis] ?? 0);
+    }
+    return [a, b];
+  });
+}

@@ -1,0 +1,148 @@
+import { floatAttribute, intAttribute, intsAttribute } from '../../graph/attributes.js';
+import type { Node } from '../../graph/graph.js';
+import { rowMajorStrides } from '../../graph/operators/strided.js';
+import { windowOf } from '../../graph/operators/window.js';
+import { type ReduceOp, reduceCode, type UnaryOp, unaryCode } from '../../native/codes.js';
+import { elementCount } from '../../tensor.js';
+import { type PlanBuilder, unsupported } from '../builder.js';
+import type { FusedNode } from '../fuse.js';
+import { planarOperands, windowNumbers } from './convolution.js';
+import { emitCopy } from './movement.js';
+import { frontAxis, numbersInput, splitDims } from './operands.js';
+
+interface Reduction {
+  readonly op: ReduceOp;
+  readonly mean?: true;
+  readonly post?: UnaryOp;
+}
+
+const reductionOf: Readonly<Record<string, Reduction>> = {
+  ReduceSum: { op: 'sum' },
+  ReduceMean: { op: 'sum', mean: true },
+  ReduceMax: { op: 'max' },
+  ReduceMin: { op: 'min' },
+  ReduceProd: { op: 'prod' },
+  ReduceSumSquare: { op: 'sumSquare' },
+  ReduceL1: { op: 'sumAbs' },
+  ReduceL2: { op: 'sumSquare', post: 'sqrt' },
+};
+
+export const reduceOperators = Object.keys(reductionOf);
+
+/** Folds `axes` of x; when they are not neighbours, the reduced axes are moved to the end first. */
+function emitReduce(
+  builder: PlanBuilder,
+  node: Node,
+  x: string,
+  y: string,
+  axes: readonly number[],
+  { op, mean, post }: Reduction,
+): void {
+  const dims = builder.dimsOf(x);
+  const reduced = dims.map((_, axis) => axis).filter((axis) => axes.includes(axis) && dims[axis] !== 1);
+  const first = reduced[0] ?? 0;
+  const last = reduced.at(-1) ?? -1;
+  const neighbours = dims.slice(first, last + 1).every((dim, i) => dim === 1 || axes.includes(first + i));
+  const n = reduced.reduce((product, axis) => product * (dims[axis] ?? 1), 1);
+  let source = x;
+  let [outer, inner] = [elementCount(dims.slice(0, first)), elementCount(dims.slice(last + 1))];
+  if (!neighbours) {
+    const order = [...dims.keys()].sort((a, b) => Number(axes.includes(a)) - Number(axes.includes(b)) || a - b);
+    const moved = order.map((axis) => dims[axis] ?? 1);
+    const strides = rowMajorStrides(dims);
+    source = builder.temporary('float32', moved);
+    emitCopy(builder, node, x, source, {
+      dims: moved,
+      xStrides: order.map((axis) => strides[axis] ?? 1),
+      yStrides: rowMajorStrides(moved),
+    });
+    [outer, inner] = [elementCount(dims) / n, 1];
+  }
+  builder.emit({
+    op: 'reduce',
+    node,
+    inputs: [builder.operand(source)],
+    output: builder.operand(y),
+    ints: { outer, n, inner, op: reduceCode(op), post: unaryCode(post ?? 'copy') },
+    floats: { scale: mean ? 1 / n : 1 },
+  });
+}
+
+export function lowerReduce({ node, output }: FusedNode, builder: PlanBuilder): void {
+  const x = node.inputs[0] ?? '';
+  const { type, dims } = builder.typeOf(x);
+  if (type !== 'float32') throw unsupported(node, `an input of type ${type}`);
+  const given = (numbersInput(builder, node, 1) ?? []).map((axis) => frontAxis(axis, dims.length));
+  const all = intAttribute(node, 'noop_with_empty_axes', 0) !== 0 ? [] : [...dims.keys()];
+  const reduction = reductionOf[node.op];
+  if (reduction === undefined) throw unsupported(node, 'this reduction');
+  emitReduce(builder, node, x, output, given.length > 0 ? given : all, reduction);
+}
+
+export function lowerGlobalPool({ node, output }: FusedNode, builder: PlanBuilder): void {
+  const x = node.inputs[0] ?? '';
+  const spatial = [...builder.dimsOf(x).keys()].slice(2);
+  const reduction: Reduction = node.op === 'GlobalMaxPool' ? { op: 'max' } : { op: 'sum', mean: true };
+  emitReduce(builder, node, x, output, spatial, reduction);
+}
+
+export function lowerPool({ node, output }: FusedNode, builder: PlanBuilder): void {
+  const { x, y, spatial } = planarOperands(builder, node, output);
+  const type = builder.typeOf(output).type;
+  if (type !== 'float32') throw unsupported(node, `an input of type ${type}`);
+  if (node.outputs.length > 1) throw unsupported(node, 'the output of indices');
+  const kernel = intsAttribute(node, 'kernel_shape') ?? [];
+  const window = windowOf(node, spatial, kernel, (reason) => unsupported(node, reason));
+  builder.emit({
+    op: 'pool2d',
+    node,
+    inputs: [x],
+    output: y,
+    ints: {
+      ...windowNumbers(window),
+      average: node.op === 'AveragePool' ? 1 : 0,
+      count_include_pad: intAttribute(node, 'count_include_pad', 0),
+    },
+  });
+}
+
+export function lowerSoftmax({ node, output }: FusedNode, builder: PlanBuilder): void {
+  const x = node.inputs[0] ?? '';
+  const { type, dims } = builder.typeOf(x);
+  if (type !== 'float32') throw unsupported(node, `an input of type ${type}`);
+  const [outer, n, inner] = splitDims(dims, frontAxis(intAttribute(node, 'axis', -1), dims.length));
+  const log = node.op === 'LogSoftmax';
+  const softmax = log ? builder.temporary('float32', dims) : output;
+  builder.emit({
+    op: 'softmax',
+    node,
+    inputs: [builder.operand(x)],
+    output: builder.operand(softmax),
+    ints: { outer, n, inner },
+  });
+  if (!log) return;
+  builder.emit({
+    op: 'unary',
+    node,
+    inputs: [builder.operand(softmax)],
+    output: builder.operand(output),
+    ints: { unary_op: unaryCode('log') },
+  });
+}
+
+export function lowerLayerNormalization({ node, output }: FusedNode, builder: PlanBuilder): void {
+  const [x = '', scale = '', bias = ''] = node.inputs;
+  const { type, dims } = builder.typeOf(x);
+  if (type !== 'float32') throw unsupported(node, `an input of type ${type}`);
+  if (node.outputs.length > 1) throw unsupported(node, 'the output of mean and deviation');
+  const axis = frontAxis(intAttribute(node, 'axis', -1), dims.length);
+  const n = elementCount(dims.slice(axis));
+  builder.emit({
+    op: 'layer_norm',
+    node,
+    inputs: [x, scale, bias].filter((name) => name !== '').map((name) => builder.operand(name)),
+    output: builder.operand(output),
+    ints: { outer: elementCount(dims.slice(0, axis)), n, has_scale: scale === '' ? 0 : 1, has_bias: bias === '' ? 0 : 1 },
+    floats: { epsilon: floatAttribute(node, 'epsilon', 1e-5) },
+  });
+}

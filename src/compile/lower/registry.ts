@@ -1,0 +1,79 @@
+import type { PlanBuilder } from '../builder.js';
+import type { FusedNode } from '../fuse.js';
+import { lowerBatchNormalization, lowerConv, lowerConvTranspose } from './convolution.js';
+import {
+  binaryOperators,
+  compareOperators,
+  lowerBinaryNode,
+  lowerCast,
+  lowerCompare,
+  lowerNot,
+  lowerUnaryNode,
+  lowerWhere,
+} from './elementwise.js';
+import {
+  lowerConcat,
+  lowerDepthToSpace,
+  lowerExpand,
+  lowerGather,
+  lowerPad,
+  lowerSlice,
+  lowerSpaceToDepth,
+  lowerSplit,
+  lowerTile,
+  lowerTranspose,
+  lowerView,
+} from './movement.js';
+import { lowerGemm, lowerMatMul } from './product.js';
+import {
+  lowerGlobalPool,
+  lowerLayerNormalization,
+  lowerPool,
+  lowerReduce,
+  lowerSoftmax,
+  reduceOperators,
+} from './reduction.js';
+import { lowerResize } from './resize.js';
+
+/** Writes the steps that compute a node to the builder. */
+export type Lowering = (fused: FusedNode, builder: PlanBuilder) => void;
+
+const each = (names: readonly string[], lowering: Lowering) => names.map((name) => [name, lowering] as const);
+
+/** How each canonical operator becomes steps. */
+export const lowerings: ReadonlyMap<string, Lowering> = new Map<string, Lowering>([
+  ['Conv', lowerConv],
+  ['ConvTranspose', lowerConvTranspose],
+  ['BatchNormalization', lowerBatchNormalization],
+  ['MatMul', lowerMatMul],
+  ['Gemm', lowerGemm],
+  ...each(binaryOperators, lowerBinaryNode),
+  ...each(compareOperators, lowerCompare),
+  ...each(reduceOperators, lowerReduce),
+  ['Where', lowerWhere],
+  ['Not', lowerNot],
+  ['Cast', lowerCast],
+  ['Concat', lowerConcat],
+  ['Split', lowerSplit],
+  ['Slice', lowerSlice],
+  ['Transpose', lowerTranspose],
+  ['Expand', lowerExpand],
+  ['Tile', lowerTile],
+  ['Pad', lowerPad],
+  ['Gather', lowerGather],
+  ['DepthToSpace', lowerDepthToSpace],
+  ['SpaceToDepth', lowerSpaceToDepth],
+  ...each(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity'], lowerView),
+  ...each(['MaxPool', 'AveragePool'], lowerPool),
+  ...each(['GlobalAveragePool', 'GlobalMaxPool'], lowerGlobalPool),
+  ...each(['Softmax', 'LogSoftmax'], lowerSoftmax),
+  ['LayerNormalization', lowerLayerNormalization],
+  ['Resize', lowerResize],
+  ...each(
+    [
+      ...['Abs', 'Neg', 'Relu', 'Sigmoid', 'HardSwish', 'Silu', 'Tanh', 'Erf', 'Softplus', 'Mish', 'Exp', 'Log', 'Sqrt'],
+      ...['Reciprocal', 'Floor', 'Ceil', 'Round', 'LeakyRelu', 'Elu', 'Selu', 'HardSigmoid', 'Gelu', 'Affine', 'Clip'],
+    ],
+    lowerUnaryNode,
+  ),
+]);

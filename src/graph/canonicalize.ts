@@ -1,0 +1,97 @@
+import { EspalierError } from '../errors.js';
+import type { Graph, Node, TensorData } from './graph.js';
+import { usedValues } from './order.js';
+import { type UpgradeContext, upgrades } from './upgrades.js';
+
+/** Opsets of the default domain that can be read, and the one whose forms are canonical. */
+export const oldestOpset = 7;
+export const newestOpset = 23;
+/** Between this one and the newest, the operators espalier knows gained types but kept their form. */
+export const canonicalOpset = 21;
+
+/** Whether an operator becomes one that espalier knows. */
+export function isUpgraded(op: string): boolean {
+  return op === 'Upsample' || op === 'Dropout' || op === 'Sum';
+}
+
+/**
+ * Rewrites every node of the default domain from the model's opset to its canonical form, that of opset 21; nodes of
+ * other domains stay. Passes after this one meet one form of each operator.
+ * @throws EspalierError ERR_ESPALIER_UNSUPPORTED for opsets below 7 or above 23, and for training forms
+ */
+export function canonicalize(graph: Graph): Graph {
+  const constants = new Map(graph.constants);
+  const canonicalizer = new Canonicalizer(graph, {
+    rank: (value) => constants.get(value)?.dims.length,
+    constant: (name, data) => constants.set(name, data),
+  });
+  const nodes = graph.nodes.flatMap((node) => canonicalizer.upgrade(node));
+  return { ...graph, nodes, constants, opsets: new Map([...graph.opsets, ['', canonicalOpset]]) };
+}
+
+/** Upgrades the nodes of one graph, one at a time. */
+export class Canonicalizer {
+  readonly #context: UpgradeContext;
+
+  /**
+   * @param options.rank number of axes of a value, where known: better forms of some nodes follow from it
+   * @param options.constant takes a constant that an upgrade creates
+   */
+  constructor(
+    graph: Graph,
+    options: {
+      readonly rank: (value: string) => number | undefined;
+      readonly constant: (name: string, data: TensorData) => void;
+    },
+  ) {
+    const opset = graph.opsets.get('') ?? canonicalOpset;
+    if (opset < oldestOpset || opset > newestOpset) {
+      throw new EspalierError(
+        'ERR_ESPALIER_UNSUPPORTED',
+        `Expected a model of ONNX opset ${oldestOpset} to ${newestOpset}, got ${opset}`,
+      );
+    }
+    const used = new Set([...graph.outputs.map(({ name }) => name), ...graph.nodes.flatMap(usedValues)]);
+    const names = new Set([
+      ...graph.inputs.map(({ name }) => name),
+      ...graph.constants.keys(),
+      ...graph.nodes.flatMap(({ name, outputs }) => [name, ...outputs]),
+    ]);
+    const fresh = (node: Node, hint: string) => {
+      let name = `${node.name}/${hint}`;
+      while (names.has(name)) name += '_';
+      names.add(name);
+      return name;
+    };
+    this.#context = {
+      opset,
+      rank: options.rank,
+      isUsed: (value) => used.has(value),
+      fresh,
+      constant: (node, hint, data) => {
+        const name = fresh(node, hint);
+        options.constant(name, data);
+        return name;
+      },
+    };
+  }
+
+  /** The node in canonical form; sometimes several nodes, in order. */
+  upgrade(node: Node): readonly Node[] {
+    if (node.domain !== '') return [node];
+    const upgrade = Object.hasOwn(upgrades, node.op) ? upgrades[node.op] : undefined;
+    return (upgrade === undefined ? [node] : upgrade(node, this.#context)).map(trim);
+  }
+}
+
+/** Drops left out inputs and outputs at the end, which mean the same as none. */
+function trim(node: Node): Node {
+  const inputs = trimList(node.inputs);
+  const outputs = trimList(node.outputs);
+  return inputs === node.inputs && outputs === node.outputs ? node : { ...node, inputs, outputs };
+}
+
+function trimList(names: readonly string[]): readonly string[] {
+  const end = names.findLastIndex((name) => name !== '') + 1;
+  return end === names.length ? names : names.slice(0, end);
+}

@@ -1,0 +1,21 @@
+export {
+  choiceAttribute,
+  floatAttribute,
+  floatsAttribute,
+  floatValue,
+  intAttribute,
+  intsAttribute,
+  intsValue,
+  intValue,
+  stringValue,
+  tensorAttribute,
+} from './attributes.js';
+export { canonicalize } from './canonicalize.js';
+export { fromNumbers, readNumbers } from './data.js';
+export type { Attribute, Dim, Graph, Node, StaticGraph, TensorData, ValueInfo } from './graph.js';
+export type { OperatorDefinition, TypeAndDims } from './operators/definition.js';
+export { operators } from './operators/registry.js';
+export { transposedWindowOf, type Window, windowOf } from './operators/window.js';
+export { sortGraph } from './order.js';
+export { specialize } from './specialize.js';
+export { assertSupported } from './supported.js';

@@ -1,0 +1,9 @@
+export { EspalierError, type EspalierErrorCode, errorCodes } from './errors.js';
+export {
+  InferenceSession,
+  type Isa,
+  type SessionOptions,
+  type TensorMap,
+  type ValueMetadata,
+} from './session.js';
+export { type DataType, Tensor, type TensorDataMap } from './tensor.js';

@@ -1,0 +1,93 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { EspalierError } from '../errors.js';
+import type { WeightFormat } from '../sparse/format.js';
+import type { DataType } from '../tensor.js';
+
+/** Where a tensor lies during a run: `index` counts the inputs, outputs or constants, `offset` is in bytes. */
+export interface TensorRef {
+  readonly space: 'arena' | 'input' | 'output' | 'constant' | 'planConstant';
+  readonly index: number;
+  readonly offset: number;
+  readonly type: DataType;
+  readonly dims: readonly number[];
+}
+
+/** One native operator applied to tensors; native/runtime/ops says what each one reads. */
+export interface StepSpec {
+  readonly op: string;
+  /** The model's node, for messages. */
+  readonly name: string;
+  readonly inputs: readonly TensorRef[];
+  readonly outputs: readonly TensorRef[];
+  readonly ints: Readonly<Record<string, number | readonly number[]>>;
+  readonly floats: Readonly<Record<string, number | readonly number[]>>;
+  /** Ids that `addWeights` gave, one per group. */
+  readonly weights: readonly number[];
+}
+
+export interface PlanSpec {
+  readonly arenaBytes: number;
+  readonly inputBytes: readonly number[];
+  readonly outputBytes: readonly number[];
+  /** The constants of this plan alone (`planConstant`). */
+  readonly constants: readonly Uint8Array[];
+  readonly steps: readonly StepSpec[];
+}
+
+/** native/addon/session_wrap.cc. Every method throws EspalierError. */
+export interface NativeSession {
+  addConstant(bytes: Uint8Array): number;
+  /** Element (r, c) is the float32 number `offset + r * rowStride + c * colStride` of `bytes`. */
+  addWeights(
+    bytes: Uint8Array,
+    format: WeightFormat,
+    rows: number,
+    cols: number,
+    offset: number,
+    rowStride: number,
+    colStride: number,
+  ): number;
+  createPlan(spec: PlanSpec): number;
+  releasePlan(plan: number): void;
+  runSync(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): void;
+  /** The arrays must not be touched until the promise settles. */
+  run(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): Promise<void>;
+  release(): void;
+}
+
+export interface NativeAddon {
+  /** Instruction sets this build has and this CPU can run, slowest first. */
+  availableIsas(): string[];
+  readonly NativeSession: new (isa: string, threads: number) => NativeSession;
+}
+
+/** Where the build puts the addon. */
+export const addonPath = fileURLToPath(new URL('../../build/Release/espalier.node', import.meta.url));
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * Loads the addon once per thread.
+ * @throws EspalierError ERR_ESPALIER_NATIVE when it was not built or cannot run here.
+ */
+export function loadAddon(): NativeAddon {
+  if (loaded === undefined) {
+    try {
+      const addon = createRequire(import.meta.url)(addonPath) as NativeAddon & {
+        setErrorClass(errorClass: typeof EspalierError): void;
+      };
+      addon.setErrorClass(EspalierError);
+      loaded = addon;
+    } catch (cause) {
+      throw new EspalierError(
+        'ERR_ESPALIER_NATIVE',
+        `Expected the native addon at ${addonPath}; it could not be loaded on ${process.platform}-${process.arch}: ` +
+          `${cause instanceof Error ? cause.message : String(cause)}. Build it with "npm rebuild espalier" ` +
+          '(needs g++, make and python3), or see "espalier doctor".',
+        { cause },
+      );
+    }
+  }
+  return loaded;
+}

@@ -1,0 +1,59 @@
+import { closest, distance } from 'fastest-levenshtein';
+import * as v from 'valibot';
+import { EspalierError } from './errors.js';
+
+/**
+ * A schema for an options object: a key that is not in `entries` is an error that names the nearest one that is.
+ * The messages of other schemas inside it say what is expected: `v.number('a number')`.
+ */
+export function optionsObject<const Entries extends v.ObjectEntries>(entries: Entries) {
+  const known = Object.keys(entries);
+  return v.strictObject(entries, (issue) => {
+    const key = issue.path?.at(-1)?.key;
+    if (issue.expected !== 'never' || key === undefined)
+      return issue.expected === 'Object' ? 'an object' : 'given';
+    return `${unknownKey}${nearest(String(key), known)}`;
+  });
+}
+
+const unknownKey = 'unknown key: ';
+
+/**
+ * Checks `value` against `schema`. `where` names it in messages: `planPruning options`.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT for the first value that does not fit.
+ */
+export function parseOptions<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  where: string,
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  // A misspelt key is often a missing one as well: the spelling is the better thing to say.
+  const issue = result.issues.find(({ message }) => message.startsWith(unknownKey)) ?? result.issues[0];
+  throw new EspalierError('ERR_ESPALIER_ARGUMENT', describe(issue, where));
+}
+
+/** ` did you mean "sparsity"?` when a known name is close, else ` expected one of ...`. */
+export function nearest(name: string, known: readonly string[]): string {
+  if (known.length === 0) return 'expected none';
+  const candidate = closest(name, known);
+  const close = distance(name.toLowerCase(), candidate.toLowerCase()) <= Math.max(2, candidate.length / 3);
+  return close ? `did you mean "${candidate}"?` : `expected one of ${known.join(', ')}`;
+}
+
+function describe(issue: v.BaseIssue<unknown>, where: string): string {
+  const keys = (issue.path ?? []).map((item) => String(item.key));
+  if (issue.message.startsWith(unknownKey)) {
+    const parent = [where, ...keys.slice(0, -1)].join('.');
+    return `Unknown key "${keys.at(-1)}" in ${parent}; ${issue.message.slice(unknownKey.length)}`;
+  }
+  const expected = issue.message.startsWith('Invalid ') ? issue.expected : issue.message;
+  return `Expected ${[where, ...keys].join('.')} to be ${expected}, got ${print(issue.input)}`;
+}
+
+function print(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  return typeof value === 'function' ? 'a function' : String(value);
+}

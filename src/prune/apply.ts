@@ -1,0 +1,97 @@
+import { EspalierError } from '../errors.js';
+import type { Graph, TensorData } from '../graph/graph.js';
+import { findLayers, type Layer } from '../graph/layers.js';
+import { forEachUnit, isKept, unitCount } from './mask.js';
+import type { PlannedLayer, PruningPlan } from './plan.js';
+import { freshName, useCounts } from './uses.js';
+
+/**
+ * W' = W * mask for every layer of a plan: a new graph with new weight constants, sharing all else with `graph`, which
+ * stays as it was. A weight that nodes outside the plan use too is copied: they keep theirs, and the pruned nodes read
+ * a new constant named `<weight>_pruned`.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT when the plan was not made for a graph like this one.
+ */
+export function applyPruning(graph: Graph, plan: PruningPlan): Graph {
+  const layers = new Map(findLayers(graph).map((layer) => [layer.name, layer]));
+  const uses = useCounts(graph);
+  const constants = new Map(graph.constants);
+  const renamed = new Map<string, string>(); // node name -> name of its new weight
+  const planned = new Set<string>();
+  for (const entry of plan.layers) {
+    const layer = checkFits(entry, layers);
+    if (planned.has(entry.weight))
+      throw misfit(entry, `weight "${entry.weight}" once in the plan`, 'it twice');
+    planned.add(entry.weight);
+    const pruned = prunedConstant(graph, layer, entry);
+    if (uses.get(entry.weight) === entry.nodes.length) {
+      constants.set(entry.weight, pruned);
+      continue;
+    }
+    const name = freshName(graph, constants, `${entry.weight}_pruned`);
+    constants.set(name, pruned);
+    for (const node of entry.nodes) renamed.set(node, name);
+  }
+  const nodes = graph.nodes.map((node) => {
+    const weight = renamed.get(node.name);
+    return weight === undefined ? node : { ...node, inputs: node.inputs.with(1, weight) };
+  });
+  return { ...graph, constants, nodes: renamed.size === 0 ? graph.nodes : nodes };
+}
+
+function prunedConstant(graph: Graph, layer: Layer, entry: PlannedLayer): TensorData {
+  const { type, dims, bytes } = graph.constants.get(layer.weight) as TensorData;
+  const copy = new Uint8Array(bytes); // starts a buffer of its own, so it is aligned
+  const weights = new Uint32Array(copy.buffer);
+  forEachUnit(layer, entry.pattern, (unit, firstRow, rows, input) => {
+    if (isKept(entry.mask, unit)) return;
+    const first = firstRow * layer.outputStride + input * layer.inputStride;
+    for (let row = 0; row < rows; row++) weights[first + row * layer.outputStride] = 0;
+  });
+  return { type, dims, bytes: copy };
+}
+
+function checkFits(entry: PlannedLayer, layers: ReadonlyMap<string, Layer>): Layer {
+  const [layer, ...others] = entry.nodes.map((name) => {
+    const found = layers.get(name);
+    const same = found !== undefined && found.op === entry.op && found.weight === entry.weight;
+    if (
+      same &&
+      found.groups === entry.groups &&
+      found.outputs === entry.outputs &&
+      found.inputs === entry.inputs
+    ) {
+      return found;
+    }
+    throw misfit(
+      entry,
+      describe(entry),
+      found === undefined ? `no such layer as "${name}"` : describe(found),
+    );
+  });
+  if (layer === undefined) throw misfit(entry, 'at least one node', 'none');
+  const differs = others.find((other) => other.outputStride !== layer.outputStride);
+  if (differs !== undefined)
+    throw misfit(entry, 'nodes that read the weight alike', `"${differs.name}" transposed`);
+  const units = unitCount(layer, entry.pattern);
+  const { mask } = entry;
+  if (!(mask instanceof Uint8Array) || mask.length !== Math.ceil(units / 8)) {
+    const got = mask instanceof Uint8Array ? `${mask.length} bytes` : 'something else';
+    throw misfit(entry, `a mask of ${Math.ceil(units / 8)} bytes`, got);
+  }
+  return layer;
+}
+
+function describe({
+  op,
+  groups,
+  outputs,
+  inputs,
+  weight,
+}: Omit<Layer, 'name' | 'outputStride' | 'inputStride'>) {
+  return `a ${op} of ${groups} x [${outputs}, ${inputs}] with weight "${weight}"`;
+}
+
+function misfit(entry: PlannedLayer, expected: string, got: string): EspalierError {
+  const where = `Pruning plan for layer "${entry.name}" does not fit the graph`;
+  return new EspalierError('ERR_ESPALIER_ARGUMENT', `${where}: expected ${expected}, got ${got}`);
+}

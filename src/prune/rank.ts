@@ -1,0 +1,51 @@
+/**
+ * Flags the `k` lowest of `scores` in (score, index) order: exactly k ones, ties going to the lower index.
+ * Selection, not sorting: linear time on average. Scores hold no NaN; k is in [0, scores.length].
+ */
+export function flagLowest(scores: Float64Array, k: number): Uint8Array {
+  const flags = new Uint8Array(scores.length);
+  if (k === 0) return flags;
+  const threshold = kthLowest(scores, k);
+  let flagged = 0;
+  for (let i = 0; i < scores.length; i++) {
+    if ((scores[i] as number) < threshold) {
+      flags[i] = 1;
+      flagged++;
+    }
+  }
+  for (let i = 0; flagged < k; i++) {
+    if (scores[i] === threshold) {
+      flags[i] = 1;
+      flagged++;
+    }
+  }
+  return flags;
+}
+
+/** The k-th lowest score, k in [1, scores.length]: C. A. R. Hoare, "Algorithm 65: Find", 1961, with random pivots. */
+function kthLowest(scores: Float64Array, k: number): number {
+  const values = scores.slice();
+  const target = k - 1;
+  let low = 0;
+  let high = values.length - 1;
+  let seed = 1;
+  while (low < high) {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0; // fixed seed: deterministic, yet no input is built to defeat it
+    const pivot = values[low + Math.floor((seed / 2 ** 32) * (high - low + 1))] as number;
+    let left = low;
+    let right = high;
+    while (left <= right) {
+      while ((values[left] as number) < pivot) left++;
+      while ((values[right] as number) > pivot) right--;
+      if (left <= right) {
+        const swapped = values[left] as number;
+        values[left++] = values[right] as number;
+        values[right--] = swapped;
+      }
+    }
+    if (target <= right) high = right;
+    else if (target >= left) low = left;
+    else break;
+  }
+  return values[target] as number;
+}

@@ -1,0 +1,124 @@
+import { EspalierError } from '../errors.js';
+import type { Graph } from '../graph/graph.js';
+import { findLayers, isDepthwise, type Layer } from '../graph/layers.js';
+import { nearest } from '../options.js';
+import type { Pattern } from '../sparse/patterns.js';
+import type { ResolvedPruneOptions } from './options.js';
+
+/** A weight to prune: once, however many nodes share it. */
+export interface PruningTarget {
+  /** The first node that uses the weight. */
+  readonly layer: Layer;
+  /** Every selected node that uses it. */
+  readonly nodes: readonly string[];
+  readonly pattern: Pattern;
+  readonly sparsity: number;
+  /** Whether `sparsity` was given for this layer alone. */
+  readonly ownSparsity: boolean;
+}
+
+/**
+ * The weights that the options select, in node order. A depthwise convolution is selected only when `include` or
+ * `layers` names it, for its few weights are the ones a network can least do without.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT when a name matches nothing, or nodes that share a weight disagree.
+ */
+export function selectTargets(graph: Graph, options: ResolvedPruneOptions): PruningTarget[] {
+  const layers = findLayers(graph);
+  if (layers.length === 0) {
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `Expected a graph with layers to prune, got "${graph.name}" without a Conv, Gemm or MatMul of constant weight`,
+    );
+  }
+  checkMatches(layers, options);
+  const selected = layers.filter((layer) => isSelected(graph, layer, options));
+  for (const name of Object.keys(options.layers)) {
+    if (!selected.some((layer) => matches(layer, name))) fail('layers', name, selected);
+  }
+  const targets = new Map<string, PruningTarget>();
+  for (const layer of selected) {
+    const target = targetOf(layer, options);
+    const shared = targets.get(layer.weight);
+    if (shared !== undefined) checkShared(shared, target);
+    targets.set(
+      layer.weight,
+      shared === undefined ? target : { ...shared, nodes: [...shared.nodes, layer.name] },
+    );
+  }
+  return [...targets.values()];
+}
+
+function isSelected(
+  graph: Graph,
+  layer: Layer,
+  { include, exclude, operators, layers }: ResolvedPruneOptions,
+): boolean {
+  if (operators !== undefined && !operators.includes(layer.op)) return false;
+  if (include !== undefined && !include.some((matcher) => matches(layer, matcher))) return false;
+  if (exclude.some((matcher) => matches(layer, matcher))) return false;
+  const named =
+    Object.hasOwn(layers, layer.name) || include?.some((matcher) => matchesName(layer, matcher)) === true;
+  return named || !isDepthwise(graph, layer);
+}
+
+function targetOf(layer: Layer, { layers, sparsity, pattern }: ResolvedPruneOptions): PruningTarget {
+  const byOperator = Object.hasOwn(layers, layer.op) ? layers[layer.op] : undefined;
+  const byName = Object.hasOwn(layers, layer.name) ? layers[layer.name] : undefined;
+  const own = byName?.sparsity ?? byOperator?.sparsity;
+  return {
+    layer,
+    nodes: [layer.name],
+    pattern: byName?.pattern ?? byOperator?.pattern ?? pattern,
+    sparsity: own ?? sparsity,
+    ownSparsity: own !== undefined,
+  };
+}
+
+function matches(layer: Layer, matcher: string | RegExp): boolean {
+  return matcher === layer.op || matchesName(layer, matcher);
+}
+
+function matchesName(layer: Layer, matcher: string | RegExp): boolean {
+  // search() ignores lastIndex, which test() would carry from one layer to the next for a global RegExp.
+  return typeof matcher === 'string' ? matcher === layer.name : layer.name.search(matcher) >= 0;
+}
+
+function checkMatches(layers: readonly Layer[], { include, exclude, operators }: ResolvedPruneOptions): void {
+  for (const operator of operators ?? []) {
+    if (!layers.some((layer) => layer.op === operator)) fail('operators', operator, layers);
+  }
+  for (const [option, matchers] of [
+    ['include', include ?? []],
+    ['exclude', exclude],
+  ] as const) {
+    for (const matcher of matchers) {
+      if (!layers.some((layer) => matches(layer, matcher))) fail(option, matcher, layers);
+    }
+  }
+}
+
+function fail(option: string, matcher: string | RegExp, layers: readonly Layer[]): never {
+  const shown = layers.slice(0, 50).map((layer) => `"${layer.name}" (${layer.op})`);
+  if (layers.length > shown.length) shown.push(`${layers.length - shown.length} more`);
+  const names = option === 'operators' ? [] : layers.map((layer) => layer.name);
+  const known = [...new Set([...names, ...layers.map((layer) => layer.op)])];
+  const hint = typeof matcher === 'string' && known.length > 0 ? nearest(matcher, known) : '';
+  throw new EspalierError(
+    'ERR_ESPALIER_ARGUMENT',
+    `Expected every entry of planPruning options.${option} to match a layer, got ` +
+      `${typeof matcher === 'string' ? JSON.stringify(matcher) : String(matcher)}` +
+      `${hint.startsWith('did') ? ` (${hint})` : ''}; the layers are ${shown.join(', ') || 'none'}`,
+  );
+}
+
+function checkShared(first: PruningTarget, second: PruningTarget): void {
+  const fields = ['groups', 'outputs', 'inputs', 'outputStride', 'inputStride'] as const;
+  const sameMatrix = fields.every((field) => first.layer[field] === second.layer[field]);
+  if (sameMatrix && first.pattern === second.pattern && first.sparsity === second.sparsity) return;
+  const asked = sameMatrix ? 'ask for different sparsity or pattern' : 'read it as different matrices';
+  throw new EspalierError(
+    'ERR_ESPALIER_ARGUMENT',
+    `Expected nodes that share weight "${first.layer.weight}" to agree, but "${first.layer.name}" and ` +
+      `"${second.layer.name}" ${asked}; exclude one of them to give it a copy of its own`,
+  );
+}

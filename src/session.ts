@@ -1,0 +1,194 @@
+import { availableParallelism } from 'node:os';
+import * as v from 'valibot';
+import { foldAffine } from './compile/fold_affine.js';
+import { EspalierError } from './errors.js';
+import { importOnnx, readOnnx } from './formats/onnx/index.js';
+import type { Dim, Graph, ValueInfo } from './graph/graph.js';
+import { assertSupported } from './graph/supported.js';
+import { loadAddon, type NativeSession } from './native/addon.js';
+import { nearest, optionsObject, parseOptions } from './options.js';
+import { type LoadedPlan, SessionPlans } from './session_plans.js';
+import { bytesPerElement, type DataType, elementCount, Tensor, typedArrayOf } from './tensor.js';
+
+/** Instruction sets a build can hold; `auto` takes the fastest this CPU has. */
+export const isaNames = ['auto', 'scalar', 'avx2', 'avx512', 'neon'] as const;
+export type Isa = (typeof isaNames)[number];
+
+export interface SessionOptions {
+  /** Threads that run the model, the calling one included. Default: the CPUs this process may use. */
+  readonly threads?: number;
+  /** Default: the environment variable ESPALIER_ISA, else `auto`. */
+  readonly isa?: Isa;
+}
+
+/** Name, type and dims of an input or output; a symbolic dim is its name. */
+export interface ValueMetadata {
+  readonly name: string;
+  readonly type: DataType;
+  readonly dims: readonly Dim[];
+}
+
+/** Tensors by input or output name. */
+export type TensorMap = Readonly<Record<string, Tensor>>;
+
+const sessionOptions = optionsObject({
+  threads: v.optional(v.pipe(v.number('a number'), v.integer('an integer'), v.minValue(1, 'at least 1'), v.maxValue(256, 'at most 256'))),
+  isa: v.optional(v.picklist(isaNames, `one of ${isaNames.join(', ')}`)),
+});
+
+/**
+ * A model ready to run. Sessions are independent of each other, in any number of worker threads; runs of one session
+ * that overlap take turns. Vocabulary as in onnxruntime-common.
+ */
+export class InferenceSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly inputMetadata: readonly ValueMetadata[];
+  readonly outputMetadata: readonly ValueMetadata[];
+  /** The instruction set and the number of threads in use. */
+  readonly isa: string;
+  readonly threads: number;
+  readonly #inputs: readonly ValueInfo[];
+  readonly #native: NativeSession;
+  readonly #plans: SessionPlans;
+  #released = false;
+
+  private constructor(graph: Graph, options: SessionOptions) {
+    const addon = loadAddon();
+    const available = addon.availableIsas();
+    const wanted = options.isa ?? process.env['ESPALIER_ISA'] ?? 'auto';
+    this.isa = wanted === 'auto' ? (available.at(-1) ?? 'scalar') : wanted;
+    this.threads = options.threads ?? availableParallelism();
+    this.#native = new addon.NativeSession(this.isa, this.threads);
+    this.#inputs = graph.inputs;
+    this.#plans = new SessionPlans(graph, this.#native);
+    this.inputMetadata = graph.inputs.map(metadata);
+    this.outputMetadata = graph.outputs.map(metadata);
+    this.inputNames = graph.inputs.map(({ name }) => name);
+    this.outputNames = graph.outputs.map(({ name }) => name);
+  }
+
+  /**
+   * Loads a model, and compiles it at once when all its input dims are numbers.
+   * @param model an ONNX file, or its bytes, which must not change while the session lives
+   * @throws EspalierError ERR_ESPALIER_FILE, _MODEL, _UNSUPPORTED (one error that lists all operators), _ARGUMENT, _NATIVE
+   */
+  static async create(model: string | Uint8Array, options: SessionOptions = {}): Promise<InferenceSession> {
+    const checked = parseOptions(sessionOptions, options, 'InferenceSession options') as SessionOptions;
+    if (typeof model !== 'string' && !(model instanceof Uint8Array)) {
+      throw new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected a model path or a Uint8Array, got ${typeof model}`);
+    }
+    const graph = typeof model === 'string' ? await readOnnx(model) : importOnnx(model);
+    assertSupported(graph);
+    const session = new InferenceSession(foldAffine(graph), checked);
+    const fixed = new Map<string, readonly number[]>();
+    for (const { name, dims } of graph.inputs) {
+      if (dims?.every((dim) => typeof dim === 'number')) fixed.set(name, dims as readonly number[]);
+    }
+    if (fixed.size === graph.inputs.length) session.#plans.get(fixed);
+    return session;
+  }
+
+  /**
+   * Runs the model on a thread of its own. The feeds are copied, so they may change at once.
+   * @throws EspalierError (a rejection) ERR_ESPALIER_INPUT, _TYPE, _SHAPE, _ARGUMENT, _RELEASED
+   */
+  async run(feeds: TensorMap): Promise<Record<string, Tensor>> {
+    const { plan, inputs } = this.#prepare(feeds);
+    const outputs = makeOutputs(plan);
+    await this.#native.run(
+      plan.id,
+      inputs.map((data) => data.slice()),
+      outputs.map(({ data }) => data),
+    );
+    return named(plan, outputs);
+  }
+
+  /** Runs the model on this thread, which it blocks until the outputs are there. Throws what `run` rejects with. */
+  runSync(feeds: TensorMap): Record<string, Tensor> {
+    const { plan, inputs } = this.#prepare(feeds);
+    const outputs = makeOutputs(plan);
+    this.#native.runSync(
+      plan.id,
+      inputs,
+      outputs.map(({ data }) => data),
+    );
+    return named(plan, outputs);
+  }
+
+  /** How each layer with weights runs for these feeds' shapes: its format and why. */
+  layers(feeds: TensorMap): LoadedPlan['layers'] {
+    return this.#prepare(feeds).plan.layers;
+  }
+
+  /** Frees the model. Runs that have not ended reject, later ones throw ERR_ESPALIER_RELEASED. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#native.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #prepare(feeds: TensorMap): { plan: LoadedPlan; inputs: Tensor['data'][] } {
+    if (this.#released) throw new EspalierError('ERR_ESPALIER_RELEASED', 'The session was released');
+    checkNames(feeds, this.inputNames);
+    const dims = new Map<string, readonly number[]>();
+    const inputs = this.#inputs.map((input) => {
+      const tensor = checkFeed(input, feeds[input.name]);
+      dims.set(input.name, tensor.dims);
+      return tensor.data;
+    });
+    return { plan: this.#plans.get(dims), inputs };
+  }
+}
+
+function metadata({ name, type, dims }: ValueInfo): ValueMetadata {
+  return { name, type, dims: dims ?? [] };
+}
+
+function checkNames(feeds: unknown, names: readonly string[]): void {
+  if (typeof feeds !== 'object' || feeds === null) {
+    throw new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected feeds to be an object of tensors, got ${String(feeds)}`);
+  }
+  for (const name of Object.keys(feeds)) {
+    if (!names.includes(name)) {
+      throw new EspalierError('ERR_ESPALIER_INPUT', `"${name}" is not an input of the model: ${nearest(name, names)}`);
+    }
+  }
+}
+
+/** The feed, checked against the input's declaration; its dims are checked in full when they need a new plan. */
+function checkFeed(input: ValueInfo, feed: Tensor | undefined): Tensor {
+  const shape = input.dims === undefined ? '' : ` [${input.dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
+  const expected = `Expected input "${input.name}" to be ${input.type}${shape}`;
+  if (feed === undefined) throw new EspalierError('ERR_ESPALIER_INPUT', `${expected}, got none`);
+  if (typeof feed !== 'object' || feed === null || !Array.isArray(feed.dims)) {
+    throw new EspalierError('ERR_ESPALIER_ARGUMENT', `${expected}, got no Tensor`);
+  }
+  const got = `${feed.type} [${feed.dims.join(', ')}]`;
+  if (feed.type !== input.type || !(feed.data instanceof typedArrayOf[input.type])) {
+    throw new EspalierError('ERR_ESPALIER_TYPE', `${expected}, got ${got}`);
+  }
+  const fits = input.dims?.every((dim, axis) => typeof dim === 'string' || dim === feed.dims[axis]) ?? true;
+  if (!fits || (input.dims !== undefined && input.dims.length !== feed.dims.length)) {
+    throw new EspalierError('ERR_ESPALIER_SHAPE', `${expected}, got ${got}`);
+  }
+  if (feed.data.length !== elementCount(feed.dims)) {
+    throw new EspalierError('ERR_ESPALIER_SHAPE', `${expected}, got ${got} with ${feed.data.length} elements`);
+  }
+  return feed;
+}
+
+function makeOutputs(plan: LoadedPlan): Tensor[] {
+  return plan.outputs.map(({ type, dims }) => {
+    const count = elementCount(dims);
+    return new Tensor(type, new typedArrayOf[type](new ArrayBuffer(count * bytesPerElement[type])), dims);
+  });
+}
+
+function named(plan: LoadedPlan, outputs: readonly Tensor[]): Record<string, Tensor> {
+  return Object.fromEntries(plan.outputs.map(({ name }, i) => [name, outputs[i] as Tensor]));
+}

@@ -1,0 +1,111 @@
+import type { Graph } from '../graph/graph.js';
+import { isDepthwise, type Layer } from '../graph/layers.js';
+import type { BlockPattern } from './patterns.js';
+import { storedBits } from './weights.js';
+
+/** What the zeros of one layer look like. A weight is zero here when it runs as zero: exact zeros and denormals. */
+export interface LayerAnalysis {
+  /** groups * outputs * inputs. */
+  readonly weights: number;
+  /** Weights that are exactly 0 or -0. */
+  readonly zeros: number;
+  /** Weights too small for a normal float32 (below 1.18e-38); they are flushed to zero when packed. */
+  readonly denormals: number;
+  /** (zeros + denormals) / weights. */
+  readonly sparsity: number;
+  /** Share of the blocks of each pattern that are wholly zero. */
+  readonly blockSparsity: Readonly<Record<BlockPattern, number>>;
+  /** Values a block format stores: r for each block that is not wholly zero, padding of the last rows included. */
+  readonly storedWeights: Readonly<Record<BlockPattern, number>>;
+  /** storedWeights / non-zero weights: 1 when the zeros lie in whole blocks; 1 too when there is no non-zero weight. */
+  readonly storedRatio: Readonly<Record<BlockPattern, number>>;
+  /** Values the dense format stores: whole blocks of 16 rows. */
+  readonly denseStored: number;
+  /** Outputs, over all groups, whose weights are all zero. */
+  readonly emptyOutputs: number;
+  /** Inputs, over all groups, whose weights are all zero. */
+  readonly emptyInputs: number;
+  /** Whether the layer is a depthwise convolution, which has kernels of its own. */
+  readonly depthwise: boolean;
+}
+
+const magnitudeBits = 0x7fffffff;
+const smallestNormalBits = 0x00800000;
+
+/**
+ * Counts the zeros of a layer and how they cluster, in one pass over the weight's bytes.
+ * @throws EspalierError ERR_ESPALIER_MODEL when the weight constant does not fit the layer.
+ */
+export function analyzeLayer(graph: Graph, layer: Layer): LayerAnalysis {
+  const { groups, outputs, inputs, outputStride, inputStride } = layer;
+  const bits = storedBits(graph, layer); // [groups * outputs * inputs], in stored order
+  const kept = { '16x1': 0, '8x1': 0, '4x1': 0 };
+  const usedOutputs = new Uint8Array(groups * outputs);
+  let zeros = 0;
+  let denormals = 0;
+  let emptyInputs = 0;
+
+  for (let group = 0; group < groups; group++) {
+    const usedInputs = new Uint8Array(inputs);
+    for (let block = 0; block < outputs; block += 16) {
+      const firstRow = group * outputs + block;
+      const rows = Math.min(16, outputs - block);
+      let usedRows = 0; // bit r: row r of this block has a non-zero weight
+      for (let input = 0; input < inputs; input++) {
+        let nonZero = 0; // bit r: weight (firstRow + r, input) is not zero
+        let at = firstRow * outputStride + input * inputStride;
+        for (let row = 0; row < rows; row++, at += outputStride) {
+          const magnitude = (bits[at] as number) & magnitudeBits;
+          if (magnitude >= smallestNormalBits) nonZero |= 1 << row;
+          else if (magnitude === 0) zeros++;
+          else denormals++;
+        }
+        if (nonZero === 0) continue;
+        usedInputs[input] = 1;
+        usedRows |= nonZero;
+        kept['16x1']++;
+        kept['8x1'] += ((nonZero & 0xff) !== 0 ? 1 : 0) + ((nonZero & 0xff00) !== 0 ? 1 : 0);
+        kept['4x1'] +=
+          ((nonZero & 0xf) !== 0 ? 1 : 0) +
+          ((nonZero & 0xf0) !== 0 ? 1 : 0) +
+          ((nonZero & 0xf00) !== 0 ? 1 : 0) +
+          ((nonZero & 0xf000) !== 0 ? 1 : 0);
+      }
+      for (let row = 0; row < rows; row++) usedOutputs[firstRow + row] = (usedRows >> row) & 1;
+    }
+    emptyInputs += countZeros(usedInputs);
+  }
+
+  const weights = groups * outputs * inputs;
+  const nonZeros = weights - zeros - denormals;
+  const blocks = (rows: number) => groups * Math.ceil(outputs / rows) * inputs;
+  const ratio = (stored: number) => (nonZeros === 0 ? 1 : stored / nonZeros);
+  const storedWeights = { '16x1': 16 * kept['16x1'], '8x1': 8 * kept['8x1'], '4x1': 4 * kept['4x1'] };
+  return {
+    weights,
+    zeros,
+    denormals,
+    sparsity: (zeros + denormals) / weights,
+    blockSparsity: {
+      '16x1': 1 - kept['16x1'] / blocks(16),
+      '8x1': 1 - kept['8x1'] / blocks(8),
+      '4x1': 1 - kept['4x1'] / blocks(4),
+    },
+    storedWeights,
+    storedRatio: {
+      '16x1': ratio(storedWeights['16x1']),
+      '8x1': ratio(storedWeights['8x1']),
+      '4x1': ratio(storedWeights['4x1']),
+    },
+    denseStored: 16 * blocks(16),
+    emptyOutputs: countZeros(usedOutputs),
+    emptyInputs,
+    depthwise: isDepthwise(graph, layer),
+  };
+}
+
+function countZeros(flags: Uint8Array): number {
+  let count = 0;
+  for (const flag of flags) if (flag === 0) count++;
+  return count;
+}
