@@ -9,14 +9,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
-import { largestError, tolerance } from './lib/compare.mjs';
+import { tolerance } from './lib/compare.mjs';
 import { conclude, formatTable } from './lib/demo-report.mjs';
 import { makeImage } from './lib/image.mjs';
+import { judge, withProbe } from './lib/judge.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { modelPath, selectModels } from './lib/models.mjs';
-import { nonZeroBytes, readOnnx, writePruned } from './lib/pruned.mjs';
+import { exportOnnx, nonZeroBytes, readOnnx, writePruned } from './lib/pruned.mjs';
 import { startEngine, timeAlternating } from './lib/timing.mjs';
 
+/** @import { Graph } from '../dist/graph/graph.js' */
+/** @import { EngineOptions, ValuesByName } from './lib/engines.mjs' */
 /** @import { BenchModel } from './lib/models.mjs' */
 /** @import { EngineProcess, Timing } from './lib/timing.mjs' */
 
@@ -27,6 +30,7 @@ import { startEngine, timeAlternating } from './lib/timing.mjs';
  * @property {number} nonZeroBytes bytes of the weights that are not zero
  * @property {number} fileBytes
  * @property {number} error largest error against onnxruntime on the same file
+ * @property {readonly string[]} undetermined outputs compared by what goes into them: see judge.mjs
  * @property {Timing} timing
  *
  * @typedef {{ id: string, title: string, task: string, dims: readonly number[], rows: DemoRow[] }} DemoResult
@@ -36,20 +40,65 @@ const sparsity = 0.8;
 const patterns = /** @type {const} */ (['16x1', 'unstructured']);
 
 /**
- * The files to run: the model itself, and a pruned copy for each pattern.
+ * One file to run: the model itself or a pruned copy.
+ * @typedef {{ name: 'dense' | (typeof patterns)[number], path: string, graph: Graph }} DemoFile
+ */
+
+/**
  * @param {string} source
  * @param {string} prefix where the pruned copies go
+ * @returns {Promise<DemoFile[]>}
  */
 async function prepareFiles(source, prefix) {
   const graph = await readOnnx(source);
-  const files = [{ name: /** @type {const} */ ('dense'), path: source, nonZeroBytes: nonZeroBytes(graph) }];
-  const prunedFiles = [];
+  /** @type {DemoFile[]} */
+  const files = [{ name: 'dense', path: source, graph }];
   for (const pattern of patterns) {
     const path = `${prefix}-${pattern}.onnx`;
-    const pruned = await writePruned(graph, { sparsity, pattern, path });
-    prunedFiles.push({ name: pattern, path, nonZeroBytes: nonZeroBytes(pruned) });
+    files.push({ name: pattern, path, graph: await writePruned(graph, { sparsity, pattern, path }) });
   }
-  return [...files, ...prunedFiles];
+  return files;
+}
+
+/**
+ * Opens both engines on a file and compares what they return.
+ * @param {BenchModel} model
+ * @param {DemoFile} file
+ * @param {ValuesByName} feeds
+ */
+async function openAndCompare(model, { name, path, graph }, feeds) {
+  const { probe } = model;
+  const reference = await startEngine({ engine: 'onnxruntime', model: path }, feeds);
+  const ours = await startEngine({ engine: 'espalier', model: path }, feeds);
+  const judgement = await judge({
+    expected: reference.outputs,
+    actual: ours.outputs,
+    probe,
+    unoptimised: () => outputsOf({ engine: 'onnxruntime', model: path, optimise: false }, feeds),
+    probed: async () => {
+      if (probe === undefined) throw new Error('Expected a probe');
+      const probedPath = `${path}-probed.onnx`;
+      await writeFile(probedPath, exportOnnx(withProbe(graph, probe)));
+      const expected = await outputsOf({ engine: 'onnxruntime', model: probedPath }, feeds);
+      return { expected, actual: await outputsOf({ engine: 'espalier', model: probedPath }, feeds) };
+    },
+  });
+  if (!(judgement.error <= tolerance)) {
+    await Promise.all([reference.stop(), ours.stop()]);
+    const wanted = `expected outputs within ${tolerance} of onnxruntime's, got ${judgement.error}`;
+    throw new Error(`${model.title}, espalier ${name}: ${wanted}`);
+  }
+  return { reference, ours, ...judgement };
+}
+
+/**
+ * @param {EngineOptions} options
+ * @param {ValuesByName} feeds
+ */
+async function outputsOf(options, feeds) {
+  const engine = await startEngine(options, feeds);
+  await engine.stop();
+  return engine.outputs;
 }
 
 /**
@@ -65,24 +114,17 @@ async function runModel(model, { directory, rounds, advance }) {
   /** @type {Omit<DemoRow, 'timing'>[]} */
   const rows = [];
   try {
-    for (const { name, path, nonZeroBytes } of files) {
-      const expected = await startEngine({ engine: 'onnxruntime', model: path }, feeds);
-      const { size: fileBytes } = await stat(path);
-      if (name === 'dense') {
-        timed.push(expected);
-        rows.push({ variant: 'onnxruntime dense', nonZeroBytes, fileBytes, error: 0 });
+    for (const file of files) {
+      const { reference, ours, error, undetermined } = await openAndCompare(model, file, feeds);
+      const sizes = { nonZeroBytes: nonZeroBytes(file.graph), fileBytes: (await stat(file.path)).size };
+      if (file.name === 'dense') {
+        timed.push(reference);
+        rows.push({ variant: 'onnxruntime dense', ...sizes, error: 0, undetermined: [] });
       } else {
-        await expected.stop();
+        await reference.stop();
       }
-      const actual = await startEngine({ engine: 'espalier', model: path }, feeds);
-      timed.push(actual);
-      const error = largestError(expected.outputs, actual.outputs);
-      if (!(error <= tolerance)) {
-        throw new Error(
-          `${model.title}, espalier ${name}: expected outputs within ${tolerance} of onnxruntime's, got ${error}`,
-        );
-      }
-      rows.push({ variant: `espalier ${name}`, nonZeroBytes, fileBytes, error });
+      timed.push(ours);
+      rows.push({ variant: `espalier ${file.name}`, ...sizes, error, undetermined });
     }
     const timings = await timeAlternating(timed, { rounds, milliseconds: 200, onRound: advance });
     const timedRows = rows.map((row, i) => ({ ...row, timing: /** @type {Timing} */ (timings[i]) }));
@@ -96,7 +138,7 @@ async function main() {
   const { values } = parseArgs({
     options: {
       models: { type: 'string' },
-      rounds: { type: 'string', default: '7' },
+      rounds: { type: 'string', default: '5' },
       json: { type: 'string' },
     },
   });

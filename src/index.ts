@@ -3,6 +3,7 @@ export {
   InferenceSession,
   type Isa,
   type SessionOptions,
+  type StepProfile,
   type TensorMap,
   type ValueMetadata,
 } from './session.js';

@@ -7,6 +7,7 @@ import type { WeightFormat } from './sparse/format.js';
 /** A plan that the native session holds under `id`. */
 export interface LoadedPlan extends Pick<CompiledPlan, 'outputs' | 'layers'> {
   readonly id: number;
+  readonly steps: readonly { readonly name: string; readonly op: string }[];
 }
 
 /** Shapes whose plans are kept; the one that was used longest ago makes room. */
@@ -38,7 +39,8 @@ export class SessionPlans {
       return known;
     }
     const { spec, outputs, layers } = compile(this.#graph, inputDims, this.#store);
-    const plan = { id: this.#native.createPlan(spec), outputs, layers };
+    const steps = spec.steps.map(({ name, op }) => ({ name, op }));
+    const plan = { id: this.#native.createPlan(spec), steps, outputs, layers };
     this.#plans.set(key, plan);
     const [oldest] = this.#plans;
     if (this.#plans.size > keptPlans && oldest !== undefined) {

@@ -15,8 +15,11 @@ export function largestError(expected, actual) {
   return Math.max(...names.map((name) => errorOf(expected[name], actual[name])));
 }
 
-/** @param {Values | undefined} expected @param {Values | undefined} actual */
-function errorOf(expected, actual) {
+/**
+ * max |actual - expected| / max |expected|, or Infinity as above.
+ * @param {Values | undefined} expected @param {Values | undefined} actual
+ */
+export function errorOf(expected, actual) {
   if (expected === undefined || actual === undefined) return Number.POSITIVE_INFINITY;
   if (expected.dims.join() !== actual.dims.join()) return Number.POSITIVE_INFINITY;
   let difference = 0;

@@ -51,7 +51,7 @@ export function formatTable(results) {
         milliseconds(row.timing.p99),
         times(speedup(row, dense)),
         times(speedup(row, reference)),
-        row === reference ? '' : row.error.toExponential(1),
+        row === reference ? '' : `${row.error.toExponential(1)}${row.undetermined.length > 0 ? ' *' : ''}`,
       ]);
     }
   }
@@ -72,7 +72,12 @@ export function conclude(results, sparsity) {
       `${times(geometricMean(against('onnxruntime dense')))} that of onnxruntime dense (geometric means), ${losing}.`
     );
   });
+  const undetermined = results.some(({ rows }) => rows.some((row) => row.undetermined.length > 0));
+  const note =
+    '* Without fine-tuning this output is a saturated sigmoid, or the peaks of a nearly flat map: the last bit decides it, and\n' +
+    'onnxruntime returns all zeros or disagrees with itself. What goes into its last step is compared instead.';
   return [
+    ...(undetermined ? [note] : []),
     ...sentences,
     'Ratios above 1 are faster. The masks are by magnitude and not fine-tuned, so these copies show speed and correct',
     'arithmetic, not accuracy: a network to use is trained further after it is pruned.',

@@ -9,6 +9,7 @@
  * @property {string} model path of an .onnx file
  * @property {number} [threads] default 1
  * @property {string} [isa] espalier only: an instruction set other than the best one
+ * @property {boolean} [optimise] onnxruntime only: false turns its graph optimisations off
  *
  * An open model with its feeds bound, so that `run` is nothing but the run.
  * @typedef {object} Engine
@@ -52,12 +53,13 @@ async function openEspalier({ model, threads = 1, isa }, feeds) {
  * @param {ValuesByName} feeds
  * @returns {Promise<Engine>}
  */
-async function openOnnxruntime({ model, threads = 1 }, feeds) {
+async function openOnnxruntime({ model, threads = 1, optimise = true }, feeds) {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
   const session = await InferenceSession.create(model, {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
+    graphOptimizationLevel: optimise ? 'all' : 'disabled',
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   });

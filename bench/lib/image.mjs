@@ -23,20 +23,28 @@ function ink(x, y) {
   return soft(Math.min(...distances) - 0.09, 0.02);
 }
 
+/** How wide a letter with its gap is, in heights of a letter. */
+const pitch = 0.6;
+
 /**
  * Brightness of a drawn scene at (x, y), both in [0, 1), for colour channel c: a gradient, a disc with two dark spots,
- * a slanted bar, a sign with letters, and a fine texture. Smooth, as a photograph is and noise is not.
+ * a slanted bar, a sign with letters, and a fine texture. Smooth, as a photograph is and noise is not. In a picture
+ * that is a strip, as text recognition takes, the sign is all there is.
  * @param {number} x @param {number} y @param {number} c @param {number} variant
+ * @param {number} aspect width / height of the picture
  */
-function brightness(x, y, c, variant) {
+function brightness(x, y, c, variant, aspect) {
   const shift = 0.07 * variant;
   let value = 0.35 + 0.3 * x + 0.2 * y - 0.1 * c;
   const disc = soft(Math.hypot(x - 0.35 - shift, y - 0.3) - 0.22, 0.01);
   value += (0.75 - 0.15 * c - value) * disc;
   for (const eye of [0.28, 0.42]) value -= 0.5 * soft(Math.hypot(x - eye - shift, y - 0.24) - 0.03, 0.005);
   value += (0.1 + 0.1 * c - value) * soft(Math.abs(0.5 * x - y + 0.35) - 0.015, 0.004);
-  const sign = soft(Math.max(Math.abs(x - 0.5) - 0.45, Math.abs(y - 0.76) - 0.17), 0.005);
-  value += (0.95 - 0.9 * ink(16 * (x - 0.09), 5 * (y - 0.66)) - value) * sign;
+  const [middle, half] = aspect > 2.5 ? [0.5, 0.45] : [0.76, 0.12];
+  const sign = soft(Math.max(Math.abs(x - 0.5) - 0.45, Math.abs(y - middle) - half), 0.005);
+  const height = 1.2 * half;
+  const letters = ink(((x - 0.09) * aspect) / (pitch * height), (y - middle) / height + 0.5);
+  value += (0.95 - 0.9 * letters - value) * sign;
   return value + 0.03 * Math.sin(61 * x + 2 * c) * Math.sin(53 * y + variant);
 }
 
@@ -57,7 +65,7 @@ export function makeImage({ layout, range: [black, white], alpha = 1 }, dims) {
       const y = Math.floor(pixel / width) / height;
       const at = n * channels * height * width + pixel * pixelStride;
       for (let c = 0; c < channels; c++) {
-        const value = Math.min(1, Math.max(0, brightness(x, y, c, n)));
+        const value = Math.min(1, Math.max(0, brightness(x, y, c, n, width / height)));
         data[at + c * channelStride] = c === 3 ? alpha : black + (white - black) * value;
       }
     }

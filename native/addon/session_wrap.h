@@ -28,6 +28,7 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
   Napi::Value CreatePlan(const Napi::CallbackInfo& info);
   void ReleasePlan(const Napi::CallbackInfo& info);
   void RunSync(const Napi::CallbackInfo& info);
+  Napi::Value Profile(const Napi::CallbackInfo& info);
   Napi::Value Run(const Napi::CallbackInfo& info);
   void Release(const Napi::CallbackInfo& info);
 

@@ -18,6 +18,8 @@ namespace avx2 {
 namespace {
 #include "kernels/vec_avx2.h"
 //
+#include "kernels/sparse_dot_x86-inl.h"
+//
 #include "kernels/all-inl.h"
 }  // namespace
 }  // namespace avx2

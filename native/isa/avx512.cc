@@ -22,6 +22,8 @@ namespace avx512 {
 namespace {
 #include "kernels/vec_avx512.h"
 //
+#include "kernels/sparse_dot_x86-inl.h"
+//
 #include "kernels/all-inl.h"
 }  // namespace
 }  // namespace avx512

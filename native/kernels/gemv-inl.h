@@ -56,42 +56,28 @@ ESPALIER_INLINE Vec FoldLanes(Vec sums) {
   return sums;
 }
 
-// Blocks shorter than a vector: one vector holds the values of several columns.
-template <int kBlockRows, bool kDense>
+// Blocks shorter than a vector: one vector holds the values of several columns. The last one may reach into the next
+// row block, or past the end into the slack of AlignedBuffer: those lanes are computed and dropped.
+template <int kBlockRows>
 ESPALIER_INLINE void GemvShortBlock(const float* values, const uint32_t* columns, size_t count, const float* x,
                                     size_t row, size_t rows, float* y, const Epilogue& e) {
   constexpr size_t kPerVec = kLanes / kBlockRows;  // columns in a vector
-  constexpr size_t kChains = 4;
-  uint32_t dense[kPerVec];  // columns counted from i
-  for (size_t j = 0; j < kPerVec; ++j) dense[j] = static_cast<uint32_t>(j);
-  Vec sums[kChains];
-  ESPALIER_UNROLL
-  for (size_t c = 0; c < kChains; ++c) sums[c] = Zero();
+  Vec sums[2] = {Zero(), Zero()};
   size_t i = 0;
-  for (; i + kChains * kPerVec <= count; i += kChains * kPerVec) {
-    ESPALIER_UNROLL
-    for (size_t c = 0; c < kChains; ++c) {
-      const size_t at = i + c * kPerVec;
-      const Vec xs = kDense ? Spread<kBlockRows>(x + at, dense) : Spread<kBlockRows>(x, columns + at);
-      sums[c] = Fma(xs, Load(values + at * kBlockRows), sums[c]);
-    }
+  for (; i + 2 * kPerVec <= count; i += 2 * kPerVec) {
+    sums[0] = Fma(Spread<kBlockRows>(x, columns + i), Load(values + i * kBlockRows), sums[0]);
+    const size_t second = i + kPerVec;
+    sums[1] = Fma(Spread<kBlockRows>(x, columns + second), Load(values + second * kBlockRows), sums[1]);
   }
-  for (; i + kPerVec <= count; i += kPerVec) {
-    const Vec xs = kDense ? Spread<kBlockRows>(x + i, dense) : Spread<kBlockRows>(x, columns + i);
-    sums[0] = Fma(xs, Load(values + i * kBlockRows), sums[0]);
+  if (i + kPerVec <= count) {
+    sums[0] = Fma(Spread<kBlockRows>(x, columns + i), Load(values + i * kBlockRows), sums[0]);
+    i += kPerVec;
   }
   if (i < count) {
-    // Fewer columns than a vector holds: repeat the last one, then clear its lanes.
-    const size_t left = count - i;
-    uint32_t tail[kPerVec];
-    for (size_t j = 0; j < kPerVec; ++j) {
-      const size_t at = i + (j < left ? j : left - 1);
-      tail[j] = kDense ? static_cast<uint32_t>(at) : columns[at];
-    }
-    const Vec xs = KeepN(Spread<kBlockRows>(x, tail), left * kBlockRows);
-    sums[0] = Fma(xs, LoadN(values + i * kBlockRows, left * kBlockRows), sums[0]);
+    const Vec more = Fma(Spread<kBlockRows>(x, columns + i), Load(values + i * kBlockRows), sums[1]);
+    sums[1] = SelectN((count - i) * kBlockRows, more, sums[1]);
   }
-  const Vec total = FoldLanes<kBlockRows>(Add(Add(sums[0], sums[1]), Add(sums[2], sums[3])));
+  const Vec total = FoldLanes<kBlockRows>(Add(sums[0], sums[1]));
   FinishLanes(total, row, rows < kBlockRows ? rows : kBlockRows, y, e);
 }
 
@@ -106,59 +92,32 @@ void GemvBlocks(const BlockMatrix& w, size_t row_begin, size_t row_end, const fl
     if constexpr (static_cast<size_t>(kBlockRows) >= kLanes) {
       GemvTallBlock<kBlockRows, kDense>(values, columns, count, x, row, row_end - row, y, e);
     } else {
-      GemvShortBlock<kBlockRows, kDense>(values, columns, count, x, row, row_end - row, y, e);
+      GemvShortBlock<kBlockRows>(values, columns, count, x, row, row_end - row, y, e);
     }
-  }
-}
-
-template <int kBlockRows>
-ESPALIER_INLINE void GemvBlock(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
-                               const Epilogue& epilogue) {
-  if (w.offsets == nullptr) {
-    GemvBlocks<kBlockRows, true>(w, row_begin, row_end, x, y, epilogue);
-  } else {
-    GemvBlocks<kBlockRows, false>(w, row_begin, row_end, x, y, epilogue);
   }
 }
 
 void gemv_block16(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
                   const Epilogue& epilogue) noexcept {
-  GemvBlock<16>(w, row_begin, row_end, x, y, epilogue);
+  if (w.offsets == nullptr) return GemvBlocks<16, true>(w, row_begin, row_end, x, y, epilogue);
+  GemvBlocks<16, false>(w, row_begin, row_end, x, y, epilogue);
 }
 
 void gemv_block8(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
                  const Epilogue& epilogue) noexcept {
-  GemvBlock<8>(w, row_begin, row_end, x, y, epilogue);
+  GemvBlocks<8, false>(w, row_begin, row_end, x, y, epilogue);
 }
 
 void gemv_block4(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
                  const Epilogue& epilogue) noexcept {
-  GemvBlock<4>(w, row_begin, row_end, x, y, epilogue);
+  GemvBlocks<4, false>(w, row_begin, row_end, x, y, epilogue);
 }
 
 void gemv_csr(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
               const Epilogue& e) noexcept {
   for (size_t row = row_begin; row < row_end; ++row) {
-    const size_t end = w.offsets[row + 1];
-    size_t i = w.offsets[row];
-    float sum = 0.0f;
-    if constexpr (kHasFastGather) {
-      Vec sums[2] = {Zero(), Zero()};
-      for (; i + 2 * kLanes <= end; i += 2 * kLanes) {
-        sums[0] = Fma(Gather(x, w.columns + i), Load(w.values + i), sums[0]);
-        sums[1] = Fma(Gather(x, w.columns + i + kLanes), Load(w.values + i + kLanes), sums[1]);
-      }
-      for (; i + kLanes <= end; i += kLanes) sums[0] = Fma(Gather(x, w.columns + i), Load(w.values + i), sums[0]);
-      sum = FoldToOne<SumFold>(Add(sums[0], sums[1]));
-    } else {
-      float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-      for (; i + 4 <= end; i += 4) {
-        ESPALIER_UNROLL
-        for (int c = 0; c < 4; ++c) sums[c] += w.values[i + c] * x[w.columns[i + c]];
-      }
-      sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    }
-    for (; i < end; ++i) sum += w.values[i] * x[w.columns[i]];
+    const size_t first = w.offsets[row];
+    float sum = SparseDot(w.values + first, w.columns + first, w.offsets[row + 1] - first, x);
     if (e.bias != nullptr) sum += e.bias[row];
     if (e.residual != nullptr) sum += e.residual[row];
     sum = e.lo > sum ? e.lo : sum;

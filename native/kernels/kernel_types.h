@@ -11,10 +11,12 @@ namespace espalier {
 // Rows [rows, cols] kept in blocks of `block_rows` consecutive rows that share one column (r x 1 blocks).
 // Row block b holds rows [b * block_rows, (b + 1) * block_rows); rows past the end are zero.
 // Block i of the matrix has its values at values[i * block_rows].
+// `columns` and `values` are followed by 64 readable bytes, and those after `columns` are zero (AlignedBuffer does so):
+// kernels may load whole vectors at the end and use such a column as an index.
 struct BlockMatrix {
   size_t rows;
   size_t cols;
-  const uint32_t* offsets;  // [ceil(rows / block_rows) + 1], or null: dense, every row block has all columns
+  const uint32_t* offsets;  // [ceil(rows / block_rows) + 1], or null: dense, 16-row blocks of all columns
   const uint32_t* columns;  // [offsets[last]], ascending in each row block, or null when dense
   const float* values;      // [blocks, block_rows], 64-byte aligned
 };

@@ -190,35 +190,26 @@ void ForEachStrip(const typename Strips::Matrix& w, size_t row_begin, size_t row
   }
 }
 
-template <int kBlockRows>
-ESPALIER_INLINE void PanelMatmulBlock(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                                      size_t panel_stride, size_t width, float* out, size_t out_stride,
-                                      const Epilogue& epilogue) {
-  if (w.offsets == nullptr) {
-    ForEachStrip<BlockStrips<kBlockRows, true>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
-                                                epilogue);
-  } else {
-    ForEachStrip<BlockStrips<kBlockRows, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
-                                                 epilogue);
-  }
-}
-
 void panel_matmul_block16(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
                           size_t panel_stride, size_t width, float* out, size_t out_stride,
                           const Epilogue& epilogue) noexcept {
-  PanelMatmulBlock<16>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+  if (w.offsets == nullptr) {
+    ForEachStrip<BlockStrips<16, true>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+  } else {
+    ForEachStrip<BlockStrips<16, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+  }
 }
 
 void panel_matmul_block8(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
                          size_t panel_stride, size_t width, float* out, size_t out_stride,
                          const Epilogue& epilogue) noexcept {
-  PanelMatmulBlock<8>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+  ForEachStrip<BlockStrips<8, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
 }
 
 void panel_matmul_block4(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
                          size_t panel_stride, size_t width, float* out, size_t out_stride,
                          const Epilogue& epilogue) noexcept {
-  PanelMatmulBlock<4>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+  ForEachStrip<BlockStrips<4, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
 }
 
 void panel_matmul_csr(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel, size_t panel_stride,

@@ -9,7 +9,6 @@ struct Mask {
 
 constexpr size_t kLanes = 8;
 constexpr int kRegisters = 16;
-constexpr bool kHasFastGather = false;
 
 ESPALIER_INLINE __m256i LaneMask(size_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -99,9 +98,6 @@ ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
   if constexpr (kRepeat == 8) return Set1(x[columns[0]]);
   return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(x + columns[0])),
                                _mm_broadcast_ss(x + columns[1]), 1)};
-}
-ESPALIER_INLINE Vec Gather(const float* x, const uint32_t* columns) {
-  return {_mm256_i32gather_ps(x, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(columns)), 4)};
 }
 
 ESPALIER_INLINE void TransposeLanes(Vec* v) {

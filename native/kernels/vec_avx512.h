@@ -9,7 +9,6 @@ struct Mask {
 
 constexpr size_t kLanes = 16;
 constexpr int kRegisters = 32;
-constexpr bool kHasFastGather = false;
 
 ESPALIER_INLINE __mmask16 LaneMask(size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
 
@@ -70,17 +69,18 @@ ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
 template <int kRepeat>
 ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
   static_assert(kRepeat == 4 || kRepeat == 8 || kRepeat == 16);
-  __m512 v = _mm512_set1_ps(x[columns[0]]);
-  if constexpr (kRepeat == 8) v = _mm512_mask_broadcastss_ps(v, 0xff00, _mm_load_ss(x + columns[1]));
-  if constexpr (kRepeat == 4) {
-    v = _mm512_mask_broadcastss_ps(v, 0x00f0, _mm_load_ss(x + columns[1]));
-    v = _mm512_mask_broadcastss_ps(v, 0x0f00, _mm_load_ss(x + columns[2]));
-    v = _mm512_mask_broadcastss_ps(v, 0xf000, _mm_load_ss(x + columns[3]));
+  if constexpr (kRepeat == 16) return Set1(x[columns[0]]);
+  // Narrow broadcasts joined by inserts: a masked 512-bit broadcast for each value is slower.
+  if constexpr (kRepeat == 8) {
+    const __m256 low = _mm256_broadcast_ss(x + columns[0]);
+    const __m256 high = _mm256_broadcast_ss(x + columns[1]);
+    return {_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1)};
   }
-  return {v};
-}
-ESPALIER_INLINE Vec Gather(const float* x, const uint32_t* columns) {
-  return {_mm512_i32gather_ps(_mm512_loadu_si512(columns), x, 4)};
+  const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(x + columns[0])),
+                                          _mm_broadcast_ss(x + columns[1]), 1);
+  const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(x + columns[2])),
+                                           _mm_broadcast_ss(x + columns[3]), 1);
+  return {_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1)};
 }
 
 ESPALIER_INLINE void TransposeLanes(Vec* v) {

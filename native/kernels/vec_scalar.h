@@ -11,6 +11,8 @@
 //   ScaleByPow2(x, n)          x * 2^n for integral n in [-160, 130]
 //   SplitExponent(x, m, e)     x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for x positive, finite and not denormal
 //   Spread<r>(x, columns)      lane i of the result is x[columns[i / r]]
+//   SparseDot(values, columns, count, x)   sum of values[i] * x[columns[i]]
+//   SelectN(n, yes, no)        the first n lanes of yes, the others of no;  KeepN(x, n)  zero in the others
 //   TransposeLanes(v)          v[i] lane j becomes v[j] lane i
 
 struct Vec {
@@ -22,7 +24,6 @@ struct Mask {
 
 constexpr size_t kLanes = 1;
 constexpr int kRegisters = 16;
-constexpr bool kHasFastGather = false;
 
 ESPALIER_INLINE Vec Zero() { return {0.0f}; }
 ESPALIER_INLINE Vec Set1(float x) { return {x}; }
@@ -95,6 +96,15 @@ template <int kRepeat>
 ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
   return {x[columns[0]]};
 }
-ESPALIER_INLINE Vec Gather(const float* x, const uint32_t* columns) { return {x[columns[0]]}; }
+ESPALIER_INLINE float SparseDot(const float* values, const uint32_t* columns, size_t count, const float* x) {
+  float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    ESPALIER_UNROLL
+    for (size_t c = 0; c < 4; ++c) sums[c] += values[i + c] * x[columns[i + c]];
+  }
+  for (; i < count; ++i) sums[0] += values[i] * x[columns[i]];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
 
 ESPALIER_INLINE void TransposeLanes(Vec*) {}

@@ -1,8 +1,12 @@
 #include "runtime/plan.h"
 
+#include <chrono>
+
 #include "core/error.h"
 
 namespace espalier {
+
+using Clock = std::chrono::steady_clock;
 
 Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std::vector<Constant> constants,
            const std::function<std::shared_ptr<const PackedWeights>(size_t)>& weights)
@@ -70,7 +74,7 @@ Address Plan::Resolve(const TensorRef& tensor) const {
 }
 
 RunStatus Plan::Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* const* outputs,
-                    const std::atomic<bool>& cancel) noexcept {
+                    const std::atomic<bool>& cancel, double* step_seconds) noexcept {
   // Steps never write to an input, as for constants.
   for (size_t i = 0; i < input_bytes_.size(); ++i) bases_[1 + i] = const_cast<uint8_t*>(inputs[i]);
   for (size_t i = 0; i < output_bytes_.size(); ++i) bases_[1 + input_bytes_.size() + i] = outputs[i];
@@ -78,6 +82,7 @@ RunStatus Plan::Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* con
   failure_.store(nullptr, std::memory_order_relaxed);
   team_ = &team;
   cancel_ = &cancel;
+  step_seconds_ = step_seconds;
   team.Run([](void* self, size_t thread) { static_cast<Plan*>(self)->RunThread(thread); }, this);
   if (failure_.load(std::memory_order_relaxed) != nullptr) return RunStatus::kFailed;
   return cancel.load(std::memory_order_relaxed) ? RunStatus::kCancelled : RunStatus::kDone;
@@ -86,8 +91,10 @@ RunStatus Plan::Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* con
 void Plan::RunThread(size_t thread) noexcept {
   const RunContext context{bases_.data(), &failure_, &failed_step_};
   uint8_t* const scratch = scratch_.data() + thread * scratch_bytes_;
+  const bool timed = step_seconds_ != nullptr && thread == 0;
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = *steps_[i];
+    const Clock::time_point start = timed ? Clock::now() : Clock::time_point();
     // A thread that sees the flag skips the work but still meets the others at every barrier.
     const bool skip = cancel_->load(std::memory_order_relaxed) || failure_.load(std::memory_order_relaxed) != nullptr;
     if (!skip) {
@@ -102,6 +109,7 @@ void Plan::RunThread(size_t thread) noexcept {
       }
     }
     team_->Barrier();
+    if (timed) step_seconds_[i] = std::chrono::duration<double>(Clock::now() - start).count();
   }
 }
 

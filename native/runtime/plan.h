@@ -28,9 +28,12 @@ class Plan {
   size_t output_bytes(size_t i) const { return output_bytes_[i]; }
 
   // inputs[i] and outputs[i] point to input_bytes(i) and output_bytes(i) bytes. One run at a time.
-  // Allocates nothing. Stops early when `cancel` becomes true.
-  RunStatus Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* const* outputs,
-                const std::atomic<bool>& cancel) noexcept;
+  // Allocates nothing. Stops early when `cancel` becomes true. `step_seconds` [step_count()] takes how long each step
+  // took, or is null.
+  RunStatus Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* const* outputs, const std::atomic<bool>& cancel,
+                double* step_seconds = nullptr) noexcept;
+
+  size_t step_count() const { return steps_.size(); }
 
   // After kFailed: what went wrong and in which node.
   std::string FailureMessage() const;
@@ -53,6 +56,7 @@ class Plan {
   std::atomic<const void*> failed_step_{nullptr};
   ThreadTeam* team_ = nullptr;
   const std::atomic<bool>* cancel_ = nullptr;
+  double* step_seconds_ = nullptr;
 };
 
 }  // namespace espalier

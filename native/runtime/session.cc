@@ -32,9 +32,9 @@ std::shared_ptr<Plan> Session::FindPlan(size_t id) const {
   return found == plans_.end() ? nullptr : found->second;
 }
 
-void Session::Run(Plan& plan, const uint8_t* const* inputs, uint8_t* const* outputs) {
+void Session::Run(Plan& plan, const uint8_t* const* inputs, uint8_t* const* outputs, double* step_seconds) {
   std::lock_guard<std::mutex> lock(run_mutex_);
-  const RunStatus status = plan.Run(team_, inputs, outputs, cancel_);
+  const RunStatus status = plan.Run(team_, inputs, outputs, cancel_, step_seconds);
   if (status == RunStatus::kCancelled) throw Error(ErrorCode::kReleased, "The session was released during the run");
   if (status == RunStatus::kFailed) throw Error(ErrorCode::kArgument, plan.FailureMessage());
 }

@@ -31,7 +31,8 @@ class Session {
 
   // Runs on this thread and the team. Blocks while another run of the session is under way.
   // Throws Error when the run fails or was cancelled.
-  void Run(Plan& plan, const uint8_t* const* inputs, uint8_t* const* outputs);
+  // `step_seconds`: see Plan::Run.
+  void Run(Plan& plan, const uint8_t* const* inputs, uint8_t* const* outputs, double* step_seconds = nullptr);
 
   // Makes the runs under way and all later ones fail with Error{kReleased}, soon.
   void Cancel() noexcept { cancel_.store(true); }

@@ -23,7 +23,19 @@ export async function readFeeds(
     const metadata = inputs.find((input) => input.name === name) as InputMetadata;
     given[name] = await readTensor(metadata, file, shapes.get(name));
   }
+  const open = inputs.find(({ name, dims }) => {
+    return !(name in given) && !shapes.has(name) && dims?.some((dim) => typeof dim === 'string');
+  });
+  if (open !== undefined) throw missingShape(open);
   return randomFeeds(inputs, { shapes, seed: options.seed, given });
+}
+
+function missingShape({ name, dims }: InputMetadata): EspalierError {
+  const example = (dims ?? []).map((dim) => (typeof dim === 'string' ? 1 : dim)).join(',');
+  return new EspalierError(
+    'ERR_ESPALIER_ARGUMENT',
+    `Expected --shape for input "${name}", whose dims are ${printDims(dims)}: such as --shape ${name}=${example}`,
+  );
 }
 
 /** A tensor from a file: `.json` holds nested arrays or `{ dims, data }`, anything else raw little-endian elements. */

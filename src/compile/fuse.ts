@@ -1,4 +1,4 @@
-import { floatValue } from '../graph/attributes.js';
+import { choiceAttribute, floatValue, intsAttribute, intsValue } from '../graph/attributes.js';
 import { readNumbers } from '../graph/data.js';
 import type { Attribute, Node, StaticGraph } from '../graph/graph.js';
 import { elementCount } from '../tensor.js';
@@ -24,10 +24,10 @@ export function fuse(graph: StaticGraph): FusedNode[] {
   return fuseEpilogues(recognisePatterns(graph));
 }
 
-/** x * HardSigmoid(x; 1/6, 1/2), x * clip(x + 3, 0, 6) / 6 and x * Sigmoid(x) become one node each; so do scalar Mul and Add. */
+/** Pad of zeros goes into the Conv behind it; x * HardSigmoid(x; 1/6, 1/2), x * clip(x + 3, 0, 6) / 6 and x * Sigmoid(x) become one node each; so do scalar Mul and Add. */
 function recognisePatterns(graph: StaticGraph): StaticGraph {
   let current = graph;
-  for (const rewrite of [hardSwish, silu, scalarAffine, mergeAffine]) {
+  for (const rewrite of [padIntoWindow, hardSwish, silu, scalarAffine, mergeAffine]) {
     const producers = findProducers(current);
     const uses = countUses(current);
     const nodes = current.nodes.map((node) => rewrite({ graph: current, producers, uses, node }) ?? node);
@@ -100,6 +100,28 @@ function hardSwish(match: Match): Node | undefined {
     if (isGate && gate.inputs[0] === x) return replaceWith(node, 'HardSwish', x);
   }
   return undefined;
+}
+
+/** Zero padding of the spatial axes before a Conv is padding of the Conv. */
+function padIntoWindow({ graph, producers, node }: Match): Node | undefined {
+  const pad = producers.get(node.inputs[0] ?? '');
+  if (node.op !== 'Conv' || pad?.op !== 'Pad') return undefined;
+  const [x = '', padsName = '', valueName = '', axesName = ''] = pad.inputs;
+  const padsData = graph.constants.get(padsName);
+  const rank = graph.values.get(x)?.dims.length ?? 0;
+  const own = intsAttribute(node, 'pads') ?? new Array<number>(2 * (rank - 2)).fill(0);
+  const plain =
+    choiceAttribute(pad, 'mode', ['constant', 'reflect', 'edge', 'wrap'], 'constant') === 'constant' &&
+    (valueName === '' || scalar(graph, valueName) === 0) &&
+    choiceAttribute(node, 'auto_pad', ['NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER'], 'NOTSET') === 'NOTSET';
+  if (!plain || padsData === undefined || axesName !== '') return undefined;
+  const pads = readNumbers(padsData);
+  const [before, after] = [pads.slice(0, rank), pads.slice(rank)];
+  const outsideWindow = [...before.slice(0, 2), ...after.slice(0, 2)].some((count) => count !== 0);
+  if (pads.length !== 2 * rank || outsideWindow || pads.some((count) => count < 0)) return undefined;
+  const sums = [...before.slice(2), ...after.slice(2)].map((count, i) => count + (own[i] ?? 0));
+  const attributes = new Map(node.attributes).set('pads', intsValue(sums));
+  return { ...node, inputs: [x, ...node.inputs.slice(1)], attributes };
 }
 
 function silu({ graph, producers, node }: Match): Node | undefined {

@@ -51,6 +51,8 @@ export interface NativeSession {
   createPlan(spec: PlanSpec): number;
   releasePlan(plan: number): void;
   runSync(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): void;
+  /** A `runSync` that gives the seconds each step took. */
+  profile(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): Float64Array;
   /** The arrays must not be touched until the promise settles. */
   run(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): Promise<void>;
   release(): void;

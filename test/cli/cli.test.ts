@@ -155,7 +155,11 @@ describe('run', () => {
   });
 
   test.each([
-    [['dynamic.onnx'], 1, /Expected a shape for input "x", for its dims \[batch, 32\] are not all fixed/],
+    [
+      ['dynamic.onnx'],
+      2,
+      /Expected --shape for input "x", whose dims are \[batch, 32\]: such as --shape x=1,32/,
+    ],
     [['dynamic.onnx', '--shape', 'x=2,33'], 1, /fits \[batch, 32\], got \[2, 33\]/],
     [['dynamic.onnx', '--shape', 'z=2,32'], 2, /Expected --shape <input>=<value>, got "z=2,32"/],
     [['dynamic.onnx', '--shape', 'x=2,-1'], 2, /Expected --shape x=<dims>/],

@@ -60,7 +60,7 @@ describe('benchSession', () => {
   });
 
   test('unknown options name the nearest', () => {
-    const options = { run: 3 };
+    const options: object = { run: 3 };
     expect(() => benchSession({ runSync: () => {} }, {}, options)).toThrow(
       'Unknown key "run" in benchSession options; did you mean "runs"?',
     );

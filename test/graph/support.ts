@@ -1,7 +1,14 @@
+import { createHash } from 'node:crypto';
 import ort from 'onnxruntime-node';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
 import { readElements } from '../../src/graph/data.js';
-import { type Attribute, fromNumbers, type Graph, type Node, type TensorData } from '../../src/graph/index.js';
+import {
+  type Attribute,
+  fromNumbers,
+  type Graph,
+  type Node,
+  type TensorData,
+} from '../../src/graph/index.js';
 import { bytesPerElement, type DataType, typedArrayOf } from '../../src/tensor.js';
 
 /** A deterministic source of numbers in [0, 1) (mulberry32, a public domain generator by Tommy Ettinger). */
@@ -27,7 +34,9 @@ const attributeOf = (value: unknown): Attribute => {
 };
 
 /** bigint: int, number: float, string: string, lists of those, TensorData: tensor. */
-export type Attributes = Readonly<Record<string, bigint | number | string | bigint[] | number[] | TensorData>>;
+export type Attributes = Readonly<
+  Record<string, bigint | number | string | bigint[] | number[] | TensorData>
+>;
 
 export function node(op: string, inputs: string[], outputs: string[], attributes: Attributes = {}): Node {
   return {
@@ -124,6 +133,15 @@ export function relativeError(actual: TensorData, expected: TensorData): number 
     const d = Math.abs((x ?? 0) - (y ?? 0));
     difference = Number.isNaN(d) ? Number.POSITIVE_INFINITY : Math.max(difference, d);
   }
-  for (const value of b) if (typeof value === 'number' && Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
+  for (const value of b)
+    if (typeof value === 'number' && Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
   return difference / largest;
+}
+
+/** The graph with hashes for its constants' bytes: quick to compare, and short when it differs. */
+export function withHashes(graph: Graph): object {
+  const constants = [...graph.constants].map(([name, { type, dims, bytes }]) => {
+    return [name, type, dims, createHash('sha256').update(bytes).digest('hex')];
+  });
+  return { ...graph, constants };
 }

@@ -1,22 +1,23 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { largestError } from '../../bench/lib/compare.mjs';
-import { openEngine } from '../../bench/lib/engines.mjs';
+import { type EngineOptions, openEngine, type Values } from '../../bench/lib/engines.mjs';
 import { makeImage } from '../../bench/lib/image.mjs';
+import { judge, withProbe } from '../../bench/lib/judge.mjs';
 import type { BenchModel } from '../../bench/lib/models.mjs';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
 import type { Graph } from '../../src/graph/graph.js';
 import { InferenceSession, type SessionOptions, Tensor } from '../../src/index.js';
 
-export interface Values {
-  readonly data: Float32Array;
-  readonly dims: readonly number[];
-}
-
 /** Outputs of onnxruntime for a file and the model's picture of the given dims. */
-export async function runOnnxruntime(path: string, model: BenchModel, dims: readonly number[]) {
-  const engine = await openEngine({ engine: 'onnxruntime', model: path }, picture(model, dims));
+export async function runOnnxruntime(
+  path: string,
+  model: BenchModel,
+  dims: readonly number[],
+  options: Pick<EngineOptions, 'optimise'> = {},
+) {
+  const feeds = { [model.input]: makeImage(model, dims) };
+  const engine = await openEngine({ engine: 'onnxruntime', model: path, ...options }, feeds);
   try {
     return await engine.outputs();
   } finally {
@@ -30,7 +31,7 @@ export async function runEspalier(
   model: BenchModel,
   dims: readonly number[],
   options: SessionOptions = {},
-): Promise<Record<string, Values>> {
+) {
   const session = await InferenceSession.create(path, options);
   try {
     return await runSession(session, model, dims);
@@ -50,24 +51,36 @@ function valuesOf(name: string, { data, dims }: Tensor): Values {
   return { data, dims };
 }
 
-function picture(model: BenchModel, dims: readonly number[]): Record<string, Values> {
-  return { [model.input]: makeImage(model, dims) };
-}
-
-/** A directory for the files of one test file. */
-export function temporaryDirectory(): {
-  write(name: string, graph: Graph): string;
-  remove(): void;
-} {
+/**
+ * The error of a graph that is no file yet, against onnxruntime on the same file: see bench/lib/judge.mjs for what is
+ * compared where an output is not determined by float32 arithmetic.
+ */
+export async function errorOnGraph(
+  graph: Graph,
+  model: BenchModel,
+  options: SessionOptions = {},
+): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'espalier-test-'));
-  return {
-    write(name, graph) {
-      const path = join(directory, name);
-      writeFileSync(path, exportOnnx(graph));
-      return path;
-    },
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+  const write = (name: string, content: Graph) => {
+    const path = join(directory, name);
+    writeFileSync(path, exportOnnx(content));
+    return path;
   };
+  const both = async (path: string) => ({
+    expected: await runOnnxruntime(path, model, model.dims),
+    actual: await runEspalier(path, model, model.dims, options),
+  });
+  try {
+    const path = write('model.onnx', graph);
+    const { probe } = model;
+    const { error } = await judge({
+      ...(await both(path)),
+      probe,
+      unoptimised: () => runOnnxruntime(path, model, model.dims, { optimise: false }),
+      probed: () => both(write('probed.onnx', probe === undefined ? graph : withProbe(graph, probe))),
+    });
+    return error;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
-
-export { largestError };

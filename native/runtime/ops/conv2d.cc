@@ -13,48 +13,84 @@
 namespace espalier {
 namespace {
 
-// One row of the panel: the input plane as seen through tap (kh, kw) by output pixels [pixel, pixel + count).
-void PackTap(const WindowGeometry& g, const float* plane, size_t kh, size_t kw, size_t pixel, size_t count,
-             float* out) noexcept {
-  const ptrdiff_t shift_x = static_cast<ptrdiff_t>(kw * g.dilation_w) - static_cast<ptrdiff_t>(g.pad_left);
-  const ptrdiff_t width = static_cast<ptrdiff_t>(g.width);
-  const ptrdiff_t stride = static_cast<ptrdiff_t>(g.stride_w);
-  size_t oy = pixel / g.out_width;
-  size_t ox = pixel % g.out_width;
-  while (count > 0) {
-    const size_t run = std::min(count, g.out_width - ox);
-    const ptrdiff_t iy = static_cast<ptrdiff_t>(oy * g.stride_h + kh * g.dilation_h) - static_cast<ptrdiff_t>(g.pad_top);
-    if (iy < 0 || iy >= static_cast<ptrdiff_t>(g.height)) {
-      std::memset(out, 0, run * sizeof(float));
-    } else {
-      const float* row = plane + static_cast<size_t>(iy) * g.width;
-      // Output columns [first, last) look inside the row; those beside them see padding.
-      const ptrdiff_t begin = static_cast<ptrdiff_t>(ox);
-      const ptrdiff_t end = begin + static_cast<ptrdiff_t>(run);
-      const ptrdiff_t first = std::clamp((std::max<ptrdiff_t>(-shift_x, 0) + stride - 1) / stride, begin, end);
-      const ptrdiff_t past = width - shift_x;  // first position past the row, as seen from output column 0
-      const ptrdiff_t last = std::clamp(past <= 0 ? 0 : (past + stride - 1) / stride, first, end);
-      float* to = out - begin;
-      for (ptrdiff_t i = begin; i < first; ++i) to[i] = 0.0f;
-      if (stride == 1) {
-        if (last > first) std::memcpy(to + first, row + first + shift_x, static_cast<size_t>(last - first) * sizeof(float));
-      } else {
-        const float* from = row + shift_x;
-        for (ptrdiff_t i = first; i < last; ++i) to[i] = from[i * stride];
+// Copies short runs without the cost of a call.
+inline void CopyRun(const float* from, float* to, size_t count) noexcept {
+  constexpr size_t kChunk = 16;
+  size_t i = 0;
+  for (; i + kChunk <= count; i += kChunk) std::memcpy(to + i, from + i, kChunk * sizeof(float));
+  for (; i + 4 <= count; i += 4) std::memcpy(to + i, from + i, 4 * sizeof(float));
+  for (; i < count; ++i) to[i] = from[i];
+}
+
+// Output pixels [column, column + count) of one output row, which fill panel columns [panel_column, ...).
+struct PixelRun {
+  size_t row;
+  size_t column;
+  size_t count;
+  size_t panel_column;
+};
+
+// What tap column kw sees for a run: `before` pixels of padding, `inside` input values from input column `input`, then
+// padding again.
+struct TapRun {
+  size_t before;
+  size_t inside;
+  size_t input;
+};
+
+TapRun SeeThrough(const WindowGeometry& g, const PixelRun& run, size_t kw) noexcept {
+  const auto stride = static_cast<ptrdiff_t>(g.stride_w);
+  const ptrdiff_t shift = static_cast<ptrdiff_t>(kw * g.dilation_w) - static_cast<ptrdiff_t>(g.pad_left);
+  const auto begin = static_cast<ptrdiff_t>(run.column);
+  const ptrdiff_t end = begin + static_cast<ptrdiff_t>(run.count);
+  const ptrdiff_t past = static_cast<ptrdiff_t>(g.width) - shift;
+  const ptrdiff_t first = std::clamp(shift < 0 ? (-shift + stride - 1) / stride : 0, begin, end);
+  const ptrdiff_t last = std::clamp(past > 0 ? (past + stride - 1) / stride : 0, first, end);
+  return TapRun{static_cast<size_t>(first - begin), static_cast<size_t>(last - first),
+                last > first ? static_cast<size_t>(first * stride + shift) : 0};
+}
+
+// Writes a run of output pixels to the panel [channels * taps, panel_stride], for every channel and tap.
+// x: [channels, height, width].
+void PackRun(const WindowGeometry& g, const float* x, size_t channels, const PixelRun& run, float* panel,
+             size_t panel_stride) noexcept {
+  for (size_t kh = 0; kh < g.kernel_h; ++kh) {
+    const ptrdiff_t iy =
+        static_cast<ptrdiff_t>(run.row * g.stride_h + kh * g.dilation_h) - static_cast<ptrdiff_t>(g.pad_top);
+    const bool outside = iy < 0 || iy >= static_cast<ptrdiff_t>(g.height);
+    for (size_t kw = 0; kw < g.kernel_w; ++kw) {
+      const TapRun tap = outside ? TapRun{run.count, 0, 0} : SeeThrough(g, run, kw);
+      const size_t after = run.count - tap.before - tap.inside;
+      const float* from = outside ? x : x + static_cast<size_t>(iy) * g.width + tap.input;
+      float* to = panel + (kh * g.kernel_w + kw) * panel_stride + run.panel_column;
+      for (size_t channel = 0; channel < channels; ++channel, from += g.plane(), to += g.taps() * panel_stride) {
+        for (size_t i = 0; i < tap.before; ++i) to[i] = 0.0f;
+        float* inside = to + tap.before;
+        if (g.stride_w == 1) {
+          CopyRun(from, inside, tap.inside);
+        } else {
+          for (size_t i = 0; i < tap.inside; ++i) inside[i] = from[i * g.stride_w];
+        }
+        for (size_t i = 0; i < after; ++i) inside[tap.inside + i] = 0.0f;
       }
-      for (ptrdiff_t i = last; i < end; ++i) to[i] = 0.0f;
     }
-    out += run;
-    count -= run;
-    ox = 0;
-    ++oy;
   }
+}
+
+// A plain 1x1 window sees a plane as one long row, so that runs of pixels do not end with the image's rows.
+WindowGeometry Flatten(WindowGeometry g) {
+  if (g.taps() == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_top == 0 && g.pad_left == 0 &&
+      g.plane() == g.out_plane()) {
+    g.width = g.out_width = g.plane();
+    g.height = g.out_height = 1;
+  }
+  return g;
 }
 
 class Conv2d final : public Step {
  public:
   Conv2d(const StepSpec& spec, const BuildContext& build)
-      : Step(spec.name), kernels_(build.kernels), geometry_(ReadWindow(spec)), activation_(ReadActivation(spec)) {
+      : Step(spec.name), kernels_(build.kernels), geometry_(Flatten(ReadWindow(spec))), activation_(ReadActivation(spec)) {
     const WindowGeometry& g = geometry_;
     const size_t groups = spec.weights.size();
     spec.Expect(groups > 0 && g.channels % groups == 0 && g.out_channels % groups == 0, "weights for every group");
@@ -105,14 +141,15 @@ class Conv2d final : public Step {
 
     float* panel = reinterpret_cast<float*>(scratch);  // [channels * taps, panel_stride]
     const float* x = context.At<const float>(x_) + (image * g.channels + group * group_channels_) * g.plane();
-    float* to = panel;
-    for (size_t channel = 0; channel < group_channels_; ++channel) {
-      for (size_t kh = 0; kh < g.kernel_h; ++kh) {
-        for (size_t kw = 0; kw < g.kernel_w; ++kw, to += panel_stride) {
-          PackTap(g, x + channel * g.plane(), kh, kw, pixel, width, to);
-          for (size_t i = width; i < panel_stride; ++i) to[i] = 0.0f;
-        }
-      }
+    for (size_t done = 0; done < width;) {
+      const size_t row = (pixel + done) / g.out_width;
+      const size_t column = (pixel + done) % g.out_width;
+      const size_t count = std::min(width - done, g.out_width - column);
+      PackRun(g, x, group_channels_, PixelRun{row, column, count, done}, panel, panel_stride);
+      done += count;
+    }
+    for (size_t k = 0; width < panel_stride && k < group_channels_ * g.taps(); ++k) {
+      std::fill(panel + k * panel_stride + width, panel + (k + 1) * panel_stride, 0.0f);
     }
 
     size_t row_begin = 0;

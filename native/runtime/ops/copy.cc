@@ -195,12 +195,24 @@ class Fill final : public Step {
   }
 
   void Run(const RunContext& context, size_t, uint8_t*) const noexcept override {
-    const uint8_t* value = context.At<const uint8_t>(x_);
-    uint8_t* y = context.At<uint8_t>(y_);
-    for (size_t i = 0; i < elements_; ++i) std::memcpy(y + i * element_bytes_, value, element_bytes_);
+    switch (element_bytes_) {
+      case 1:
+        return FillAll<uint8_t>(context);
+      case 2:
+        return FillAll<uint16_t>(context);
+      case 4:
+        return FillAll<uint32_t>(context);
+      default:
+        return FillAll<uint64_t>(context);
+    }
   }
 
  private:
+  template <typename T>
+  void FillAll(const RunContext& context) const noexcept {
+    std::fill_n(context.At<T>(y_), elements_, *context.At<const T>(x_));
+  }
+
   size_t element_bytes_ = 0;
   size_t elements_ = 0;
   Address x_, y_;

@@ -43,12 +43,14 @@ inline void Gemv(const KernelTable& kernels, const PackedWeights& weights, size_
   }
 }
 
-// The widest panel [k, width] that stays in the second-level cache, a multiple of 48 (three AVX-512 vectors, six AVX2
-// ones), so that `columns` columns split into equal panels.
+// How wide a panel [k, width] to pack at a time: a multiple of 48 (three AVX-512 vectors, six AVX2 ones), so that
+// `columns` columns split into equal panels. What must stay in the second-level cache is one strip of it (48 columns);
+// a wider panel packs in longer runs.
 inline size_t PanelWidth(size_t k, size_t columns) {
   constexpr size_t kStep = 48;
   constexpr size_t kPanelBytes = 256 * 1024;
-  const size_t most = std::max(kPanelBytes / sizeof(float) / std::max<size_t>(k, 1) / kStep, size_t{1}) * kStep;
+  constexpr size_t kLeastSteps = 2;
+  const size_t most = std::max(kPanelBytes / sizeof(float) / std::max<size_t>(k, 1) / kStep, kLeastSteps) * kStep;
   const size_t panels = std::max<size_t>((columns + most - 1) / most, 1);
   return std::max(RoundUp((columns + panels - 1) / panels, kStep), kStep);
 }

@@ -32,7 +32,6 @@ export function exportOnnx(graph: Graph): Uint8Array {
   const fields = modelFields(graph);
   const irVersion = fields.ir_version === undefined ? defaultIrVersion : toBigInt(fields.ir_version);
   const model: ModelProto = {
-    producer_name: 'espalier',
     ...fields,
     ir_version: fromBigInt(irVersion),
     opset_import: [...graph.opsets].map(([domain, version]) => ({

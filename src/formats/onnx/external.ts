@@ -17,7 +17,7 @@ export function externalFiles(folder: string): ResolveExternal {
       throw outside(location);
     }
     if (!isInside(path.resolve(folder), file)) throw outside(location);
-    let bytes: Uint8Array;
+    let bytes: Buffer;
     try {
       if (!isInside(realpathSync(folder), realpathSync(file))) throw outside(location);
       bytes = readFileSync(file);
@@ -28,7 +28,7 @@ export function externalFiles(folder: string): ResolveExternal {
         cause,
       });
     }
-    files.set(file, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    files.set(file, bytes);
     return bytes;
   };
 }

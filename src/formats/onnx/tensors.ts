@@ -160,7 +160,7 @@ function readExternal(
         `got offset ${offset} and length ${length}`,
     );
   }
-  return file.subarray(offset, offset + length);
+  return new Uint8Array(file.buffer, file.byteOffset + offset, length);
 }
 
 function readOffset(text: string, key: string, what: string): number {
