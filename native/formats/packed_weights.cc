@@ -49,7 +49,8 @@ void CheckView(const MatrixView& view) {
     throw Error(ErrorCode::kShape, "Expected a weight matrix with rows and columns, got " + Describe(view));
   }
   const size_t available = view.byte_length / sizeof(float);
-  // More elements than floats would be a view onto itself: a small file could then ask for any amount of memory.
+  // More elements than floats would be a view onto itself: a small file could then ask for any amount of
+  // memory.
   size_t elements;
   if (FloatsReached(view) > available || __builtin_mul_overflow(view.rows, view.cols, &elements) ||
       elements > available) {
@@ -57,7 +58,8 @@ void CheckView(const MatrixView& view) {
                                        " bytes, got " + Describe(view));
   }
   if (view.rows > kMaxCount || view.cols > kMaxCount) {
-    throw Error(ErrorCode::kShape, "Expected fewer than 2^32 rows and columns of weights, got " + Describe(view));
+    throw Error(ErrorCode::kShape,
+                "Expected fewer than 2^32 rows and columns of weights, got " + Describe(view));
   }
 }
 
@@ -84,7 +86,8 @@ WeightFormat ParseWeightFormat(const std::string& name) {
   if (name == "block4") return WeightFormat::kBlock4;
   if (name == "csr") return WeightFormat::kCsr;
   throw Error(ErrorCode::kArgument,
-              "Expected a weight format (\"dense\", \"block16\", \"block8\", \"block4\", \"csr\"), got \"" + name + "\"");
+              "Expected a weight format (\"dense\", \"block16\", \"block8\", \"block4\", \"csr\"), got \"" +
+                  name + "\"");
 }
 
 // CSR is the block format with blocks of one row: one routine packs all five.
@@ -105,7 +108,8 @@ PackedWeights PackedWeights::Pack(const MatrixView& view, WeightFormat format) {
     for (size_t block = 0; block < row_blocks; ++block) {
       const size_t row_begin = block * block_rows;
       const size_t row_end = std::min(row_begin + block_rows, view.rows);
-      for (size_t col = 0; col < view.cols; ++col) blocks += BlockIsEmpty(view, row_begin, row_end, col) ? 0 : 1;
+      for (size_t col = 0; col < view.cols; ++col)
+        blocks += BlockIsEmpty(view, row_begin, row_end, col) ? 0 : 1;
       packed.offsets_[block + 1] = static_cast<uint32_t>(blocks);  // checked below
     }
   }
@@ -123,7 +127,8 @@ PackedWeights PackedWeights::Pack(const MatrixView& view, WeightFormat format) {
         if (BlockIsEmpty(view, row_begin, row_end, col)) continue;
         packed.columns_[stored] = static_cast<uint32_t>(col);
       }
-      float* values = packed.values_.data() + stored * block_rows;  // [block_rows], zero where there is no row
+      float* values =
+          packed.values_.data() + stored * block_rows;  // [block_rows], zero where there is no row
       for (size_t row = row_begin; row < row_end; ++row) values[row - row_begin] = Weight(view, row, col);
       ++stored;
     }
@@ -140,7 +145,9 @@ BlockMatrix PackedWeights::block() const {
   return {rows_, cols_, dense ? nullptr : offsets_.data(), dense ? nullptr : columns_.data(), values_.data()};
 }
 
-CsrMatrix PackedWeights::csr() const { return {rows_, cols_, offsets_.data(), columns_.data(), values_.data()}; }
+CsrMatrix PackedWeights::csr() const {
+  return {rows_, cols_, offsets_.data(), columns_.data(), values_.data()};
+}
 
 void PackedWeights::Unpack(float* out) const {
   std::fill_n(out, rows_ * cols_, 0.0f);

@@ -4,8 +4,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// Every foreign header is above: what follows is compiled for this instruction set, and an inline function of another
-// header compiled so could be the copy the linker keeps for everybody.
+// Every foreign header is above: what follows is compiled for this instruction set, and an inline function of
+// another header compiled so could be the copy the linker keeps for everybody.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
@@ -16,11 +16,11 @@
 namespace espalier {
 namespace avx2 {
 namespace {
-#include "kernels/vec_avx2.h"
-//
-#include "kernels/sparse_dot_x86-inl.h"
-//
+// clang-format off: each uses the names of the one before
 #include "kernels/all-inl.h"
+#include "kernels/sparse_dot_x86-inl.h"
+#include "kernels/vec_avx2.h"
+// clang-format on
 }  // namespace
 }  // namespace avx2
 }  // namespace espalier

@@ -4,10 +4,11 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// Every foreign header is above: what follows is compiled for this instruction set, and an inline function of another
-// header compiled so could be the copy the linker keeps for everybody.
+// Every foreign header is above: what follows is compiled for this instruction set, and an inline function of
+// another header compiled so could be the copy the linker keeps for everybody.
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), \
+                             apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
@@ -20,11 +21,11 @@
 namespace espalier {
 namespace avx512 {
 namespace {
-#include "kernels/vec_avx512.h"
-//
-#include "kernels/sparse_dot_x86-inl.h"
-//
+// clang-format off: each uses the names of the one before
 #include "kernels/all-inl.h"
+#include "kernels/sparse_dot_x86-inl.h"
+#include "kernels/vec_avx512.h"
+// clang-format on
 }  // namespace
 }  // namespace avx512
 }  // namespace espalier

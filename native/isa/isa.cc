@@ -37,7 +37,8 @@ const KernelTable& SelectKernels(const std::string& isa) {
     if (isa == table->isa) return *table;
     names += std::string(", \"") + table->isa + "\"";
   }
-  throw Error(ErrorCode::kArgument, "Expected an instruction set this CPU has (" + names + "), got \"" + isa + "\"");
+  throw Error(ErrorCode::kArgument,
+              "Expected an instruction set this CPU has (" + names + "), got \"" + isa + "\"");
 }
 
 }  // namespace espalier

@@ -4,9 +4,10 @@
 namespace espalier {
 namespace scalar {
 namespace {
-#include "kernels/vec_scalar.h"
-//
+// clang-format off: each uses the names of the one before
 #include "kernels/all-inl.h"
+#include "kernels/vec_scalar.h"
+// clang-format on
 }  // namespace
 }  // namespace scalar
 

@@ -4,7 +4,8 @@
 
 namespace espalier {
 
-// One per translation unit of this directory. On another architecture a unit is empty and its table is not declared.
+// One per translation unit of this directory. On another architecture a unit is empty and its table is not
+// declared.
 extern const KernelTable kScalarKernels;
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels;

@@ -6,11 +6,9 @@ struct UnaryArguments {
   Vec beta;
 };
 
-#define ESPALIER_UNARY(Name, expression)                                                \
-  struct Name {                                                                         \
-    static ESPALIER_INLINE Vec Apply(Vec x, [[maybe_unused]] const UnaryArguments& k) { \
-      return expression;                                                                \
-    }                                                                                   \
+#define ESPALIER_UNARY(Name, expression)                                                                     \
+  struct Name {                                                                                              \
+    static ESPALIER_INLINE Vec Apply(Vec x, [[maybe_unused]] const UnaryArguments& k) { return expression; } \
   };
 ESPALIER_UNARY(CopyOp, x)
 ESPALIER_UNARY(AbsOp, Abs(x))
@@ -50,8 +48,8 @@ void MapUnary(float alpha, float beta, const float* x, float* y, size_t n) {
 
 void unary(UnaryOp op, float alpha, float beta, const float* x, float* y, size_t n) noexcept {
   switch (op) {
-#define ESPALIER_CASE(Name)    \
-  case UnaryOp::k##Name:       \
+#define ESPALIER_CASE(Name) \
+  case UnaryOp::k##Name:    \
     return MapUnary<Name##Op>(alpha, beta, x, y, n);
     ESPALIER_CASE(Copy)
     ESPALIER_CASE(Abs)
@@ -89,8 +87,8 @@ void unary(UnaryOp op, float alpha, float beta, const float* x, float* y, size_t
 ESPALIER_INLINE Vec MaxOfData(Vec a, Vec b) { return Select(IsNaN(a), a, Max(a, b)); }
 ESPALIER_INLINE Vec MinOfData(Vec a, Vec b) { return Select(IsNaN(a), a, Min(a, b)); }
 
-#define ESPALIER_BINARY(Name, expression)                             \
-  struct Name {                                                       \
+#define ESPALIER_BINARY(Name, expression)                                                  \
+  struct Name {                                                                            \
     static ESPALIER_INLINE Vec Apply(Vec a, [[maybe_unused]] Vec b) { return expression; } \
   };
 ESPALIER_BINARY(AddOp, Add(a, b))
@@ -142,7 +140,8 @@ inline void Power(const float* a, int a_step, const float* b, int b_step, float*
   for (size_t i = 0; i < n; ++i) y[i] = __builtin_powf(a_step != 0 ? a[i] : a0, b_step != 0 ? b[i] : b0);
 }
 
-void binary(BinaryOp op, const float* a, int a_step, const float* b, int b_step, float* y, size_t n) noexcept {
+void binary(BinaryOp op, const float* a, int a_step, const float* b, int b_step, float* y,
+            size_t n) noexcept {
   switch (op) {
     case BinaryOp::kAdd:
       return MapBinary<AddOp>(a, a_step, b, b_step, y, n);

@@ -1,5 +1,5 @@
-// Products of a packed weight matrix with one vector (gemv_*). Every weight is used once, so what counts is to read the
-// weights in long vectors and to keep several sums in flight.
+// Products of a packed weight matrix with one vector (gemv_*). Every weight is used once, so what counts is
+// to read the weights in long vectors and to keep several sums in flight.
 
 // y[row ..] = epilogue(sums), where `rows` lanes exist.
 ESPALIER_INLINE void FinishLanes(Vec sums, size_t row, size_t rows, float* y, const Epilogue& e) {
@@ -56,11 +56,11 @@ ESPALIER_INLINE Vec FoldLanes(Vec sums) {
   return sums;
 }
 
-// Blocks shorter than a vector: one vector holds the values of several columns. The last one may reach into the next
-// row block, or past the end into the slack of AlignedBuffer: those lanes are computed and dropped.
+// Blocks shorter than a vector: one vector holds the values of several columns. The last one may reach into
+// the next row block, or past the end into the slack of AlignedBuffer: those lanes are computed and dropped.
 template <int kBlockRows>
-ESPALIER_INLINE void GemvShortBlock(const float* values, const uint32_t* columns, size_t count, const float* x,
-                                    size_t row, size_t rows, float* y, const Epilogue& e) {
+ESPALIER_INLINE void GemvShortBlock(const float* values, const uint32_t* columns, size_t count,
+                                    const float* x, size_t row, size_t rows, float* y, const Epilogue& e) {
   constexpr size_t kPerVec = kLanes / kBlockRows;  // columns in a vector
   Vec sums[2] = {Zero(), Zero()};
   size_t i = 0;
@@ -82,7 +82,8 @@ ESPALIER_INLINE void GemvShortBlock(const float* values, const uint32_t* columns
 }
 
 template <int kBlockRows, bool kDense>
-void GemvBlocks(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y, const Epilogue& e) {
+void GemvBlocks(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
+                const Epilogue& e) {
   for (size_t row = row_begin; row < row_end; row += kBlockRows) {
     const size_t block = row / kBlockRows;
     const size_t first = kDense ? block * w.cols : w.offsets[block];

@@ -1,6 +1,6 @@
-// Elementary functions on Vec. Polynomials are minimax fits made for this file (weighted least squares in 40 digits,
-// reweighted to equal ripple); each comment gives the interval and the error of the polynomial alone. Splittings follow
-// W. J. Cody and W. Waite, "Software Manual for the Elementary Functions", 1980.
+// Elementary functions on Vec. Polynomials are minimax fits made for this file (weighted least squares in 40
+// digits, reweighted to equal ripple); each comment gives the interval and the error of the polynomial alone.
+// Splittings follow W. J. Cody and W. Waite, "Software Manual for the Elementary Functions", 1980.
 
 constexpr float kLog2E = 1.442695041f;
 constexpr float kLn2High = 0.693359375f;  // 10 bits: products with an exponent are exact

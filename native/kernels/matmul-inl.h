@@ -1,14 +1,14 @@
 // Products of a packed weight matrix with a panel of columns (panel_matmul_*).
 //
-// A strip is up to kMaxVecs vectors of the width. For each strip, for each row block: the kRows x kVecs sums of a tile
-// stay in registers while the stored columns stream by; one column costs kVecs panel loads, kRows broadcast weights and
-// kRows * kVecs fused multiply-adds. The strip of the panel is what must stay in cache.
+// A strip is up to kMaxVecs vectors of the width. For each strip, for each row block: the kRows x kVecs sums
+// of a tile stay in registers while the stored columns stream by; one column costs kVecs panel loads, kRows
+// broadcast weights and kRows * kVecs fused multiply-adds. The strip of the panel is what must stay in cache.
 
 // Where the sums of a strip go.
 struct StripOutput {
-  float* out;             // out[row * stride] is the first value of the strip in that row
+  float* out;  // out[row * stride] is the first value of the strip in that row
   size_t stride;
-  size_t last;            // lanes of the last vector that exist, 1 .. kLanes
+  size_t last;  // lanes of the last vector that exist, 1 .. kLanes
   const Epilogue* epilogue;
   const float* residual;  // as out, or null
 };
@@ -79,8 +79,8 @@ ESPALIER_INLINE void BlockTile(const float* values, const uint32_t* columns, siz
 }
 
 template <int kBlockRows, int kVecs, bool kDense>
-void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel, size_t panel_stride,
-                const StripOutput& to) {
+void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
+                size_t panel_stride, const StripOutput& to) {
   constexpr int kRows = TileRows(kBlockRows, kVecs);
   for (size_t row = row_begin; row < row_end; row += kBlockRows) {
     const size_t block = row / kBlockRows;
@@ -89,8 +89,8 @@ void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const fl
     const float* values = w.values + first * kBlockRows;
     const uint32_t* columns = kDense ? nullptr : w.columns + first;
     for (size_t sub = 0; sub < kBlockRows && row + sub < row_end; sub += kRows) {
-      BlockTile<kBlockRows, kRows, kVecs, kDense>(values + sub, columns, count, panel, panel_stride, row + sub,
-                                                  row_end - row - sub, to);
+      BlockTile<kBlockRows, kRows, kVecs, kDense>(values + sub, columns, count, panel, panel_stride,
+                                                  row + sub, row_end - row - sub, to);
     }
   }
 }
@@ -99,7 +99,7 @@ template <int kVecs>
 void CsrStrip(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel, size_t panel_stride,
               const StripOutput& to) {
   // Enough chains of sums to hide the latency of a multiply-add.
-  constexpr size_t kChains = kVecs >= 5 ? 1 : kVecs >= 3 ? 2 : kVecs == 2 ? 4 : 8;
+  constexpr size_t kChains = kVecs >= 3 ? 2 : kVecs == 2 ? 4 : 8;
   for (size_t row = row_begin; row < row_end; ++row) {
     Vec sums[kChains][kVecs];
     ESPALIER_UNROLL
@@ -147,7 +147,10 @@ struct BlockStrips {
 
 struct CsrStrips {
   using Matrix = CsrMatrix;
-  static constexpr size_t kMaxVecs = 8;
+  // Wider strips broadcast a weight less often, but their panel leaves the first-level cache: four were
+  // faster than eight from 256 columns on. Blocking the columns to keep it there gained nothing: too few
+  // weights in a block's row.
+  static constexpr size_t kMaxVecs = 4;
   template <int kVecs>
   static ESPALIER_INLINE void Run(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel,
                                   size_t panel_stride, const StripOutput& to) {
@@ -158,20 +161,21 @@ struct CsrStrips {
 // Cuts the width into strips of nearly equal size: four vectors are 2 + 2, not 3 + 1.
 template <typename Strips>
 void ForEachStrip(const typename Strips::Matrix& w, size_t row_begin, size_t row_end, const float* panel,
-                  size_t panel_stride, size_t width, float* out, size_t out_stride, const Epilogue& epilogue) {
+                  size_t panel_stride, size_t width, float* out, size_t out_stride,
+                  const Epilogue& epilogue) {
   size_t vecs_left = (width + kLanes - 1) / kLanes;
   size_t strips_left = (vecs_left + Strips::kMaxVecs - 1) / Strips::kMaxVecs;
   size_t t = 0;
   for (; strips_left > 0; --strips_left) {
     const size_t vecs = (vecs_left + strips_left - 1) / strips_left;
     const size_t lanes = vecs * kLanes;
-    const StripOutput to = {out + t, out_stride, width - t < lanes ? width - t - (lanes - kLanes) : kLanes, &epilogue,
-                            epilogue.residual == nullptr ? nullptr : epilogue.residual + t};
+    const StripOutput to = {out + t, out_stride, width - t < lanes ? width - t - (lanes - kLanes) : kLanes,
+                            &epilogue, epilogue.residual == nullptr ? nullptr : epilogue.residual + t};
     switch (vecs) {
-#define ESPALIER_STRIP(kVecs)                                                                             \
-  case kVecs:                                                                                             \
-    if constexpr (kVecs <= Strips::kMaxVecs)                                                              \
-      Strips::template Run<kVecs>(w, row_begin, row_end, panel + t, panel_stride, to);                    \
+#define ESPALIER_STRIP(kVecs)                                                          \
+  case kVecs:                                                                          \
+    if constexpr (kVecs <= Strips::kMaxVecs)                                           \
+      Strips::template Run<kVecs>(w, row_begin, row_end, panel + t, panel_stride, to); \
     break;
       ESPALIER_STRIP(1)
       ESPALIER_STRIP(2)
@@ -179,8 +183,6 @@ void ForEachStrip(const typename Strips::Matrix& w, size_t row_begin, size_t row
       ESPALIER_STRIP(4)
       ESPALIER_STRIP(5)
       ESPALIER_STRIP(6)
-      ESPALIER_STRIP(7)
-      ESPALIER_STRIP(8)
 #undef ESPALIER_STRIP
       default:
         break;
@@ -194,25 +196,30 @@ void panel_matmul_block16(const BlockMatrix& w, size_t row_begin, size_t row_end
                           size_t panel_stride, size_t width, float* out, size_t out_stride,
                           const Epilogue& epilogue) noexcept {
   if (w.offsets == nullptr) {
-    ForEachStrip<BlockStrips<16, true>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+    ForEachStrip<BlockStrips<16, true>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
+                                        epilogue);
   } else {
-    ForEachStrip<BlockStrips<16, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+    ForEachStrip<BlockStrips<16, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
+                                         epilogue);
   }
 }
 
 void panel_matmul_block8(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
                          size_t panel_stride, size_t width, float* out, size_t out_stride,
                          const Epilogue& epilogue) noexcept {
-  ForEachStrip<BlockStrips<8, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+  ForEachStrip<BlockStrips<8, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
+                                      epilogue);
 }
 
 void panel_matmul_block4(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
                          size_t panel_stride, size_t width, float* out, size_t out_stride,
                          const Epilogue& epilogue) noexcept {
-  ForEachStrip<BlockStrips<4, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+  ForEachStrip<BlockStrips<4, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
+                                      epilogue);
 }
 
-void panel_matmul_csr(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel, size_t panel_stride,
-                      size_t width, float* out, size_t out_stride, const Epilogue& epilogue) noexcept {
+void panel_matmul_csr(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel,
+                      size_t panel_stride, size_t width, float* out, size_t out_stride,
+                      const Epilogue& epilogue) noexcept {
   ForEachStrip<CsrStrips>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
 }

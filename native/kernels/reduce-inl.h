@@ -1,4 +1,5 @@
-// Folds: a row to a value, a row into a row, and the row kernels that start with one (softmax, layer normalisation).
+// Folds: a row to a value, a row into a row, and the row kernels that start with one (softmax, layer
+// normalisation).
 
 struct SumFold {
   static constexpr float kStart = 0.0f;
@@ -123,7 +124,8 @@ void softmax(const float* x, float* y, size_t n) noexcept {
   MapBinary<DivOp>(y, 1, &sum, 0, y, n);
 }
 
-void layer_norm(const float* x, const float* scale, const float* bias, float epsilon, float* y, size_t n) noexcept {
+void layer_norm(const float* x, const float* scale, const float* bias, float epsilon, float* y,
+                size_t n) noexcept {
   if (n == 0) return;
   const Vec mean = Set1(FoldRow<SumFold>(x, n) / static_cast<float>(n));
   // The variance in a second pass: sum(x^2) - mean^2 loses every digit when the mean is large.

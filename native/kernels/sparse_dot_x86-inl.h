@@ -1,5 +1,6 @@
-// The sparse dot product on x86 with AVX: x is collected four values at a time by inserts, which on a Zen 4 core is
-// nearly twice as fast as the gather instructions (and those are slower still where microcode mends Downfall).
+// The sparse dot product on x86 with AVX: x is collected four values at a time by inserts, which on a Zen 4
+// core is nearly twice as fast as the gather instructions (and those are slower still where microcode mends
+// Downfall).
 
 ESPALIER_INLINE __m128 CollectFour(const float* x, const uint32_t* columns) {
   __m128 v = _mm_load_ss(x + columns[0]);

@@ -1,5 +1,5 @@
-// Sums and maxima over shifted rows: depthwise convolution, average and max pooling. A sweep over the taps serves
-// kVecs vectors of the width, so that a tap's pointer and weight are read once for all of them.
+// Sums and maxima over shifted rows: depthwise convolution, average and max pooling. A sweep over the taps
+// serves kVecs vectors of the width, so that a tap's pointer and weight are read once for all of them.
 
 struct WeightedTapsRow {
   const float* const* taps;  // [tap_count] rows of `width` floats

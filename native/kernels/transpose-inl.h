@@ -1,5 +1,5 @@
-// Blocked transpose: kLanes x kLanes tiles are turned in registers; a strip of 16 columns is walked down the rows, so
-// that a cache line of x serves its tile at once and y is written along its rows.
+// Blocked transpose: kLanes x kLanes tiles are turned in registers; a strip of 16 columns is walked down the
+// rows, so that a cache line of x serves its tile at once and y is written along its rows.
 
 ESPALIER_INLINE void TransposeScalar(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,
                                      size_t y_stride) {
@@ -18,7 +18,8 @@ ESPALIER_INLINE void TransposeFull(const float* x, size_t x_stride, float* y, si
 }
 
 // rows and cols at most kLanes.
-inline void TransposePart(const float* x, size_t x_stride, size_t rows, size_t cols, float* y, size_t y_stride) {
+inline void TransposePart(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,
+                          size_t y_stride) {
   // A tile that is mostly empty costs more than its few values.
   if (rows * cols * 4 < kLanes * kLanes) return TransposeScalar(x, x_stride, rows, cols, y, y_stride);
   Vec tile[kLanes];
@@ -31,7 +32,8 @@ inline void TransposePart(const float* x, size_t x_stride, size_t rows, size_t c
   }
 }
 
-void transpose(const float* x, size_t x_stride, size_t rows, size_t cols, float* y, size_t y_stride) noexcept {
+void transpose(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,
+               size_t y_stride) noexcept {
   constexpr size_t kStrip = 16;
   for (size_t strip = 0; strip < cols; strip += kStrip) {
     const size_t strip_end = strip + kStrip < cols ? strip + kStrip : cols;

@@ -11,7 +11,8 @@ constexpr size_t kLanes = 8;
 constexpr int kRegisters = 16;
 
 ESPALIER_INLINE __m256i LaneMask(size_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
 ESPALIER_INLINE Vec Zero() { return {_mm256_setzero_ps()}; }

@@ -19,7 +19,9 @@ ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm512_maskz_loadu
 ESPALIER_INLINE void Store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
 ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { _mm512_mask_storeu_ps(p, LaneMask(n), x.v); }
 ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm512_maskz_mov_ps(LaneMask(n), x.v)}; }
-ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) { return {_mm512_mask_blend_ps(LaneMask(n), no.v, yes.v)}; }
+ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
+  return {_mm512_mask_blend_ps(LaneMask(n), no.v, yes.v)};
+}
 
 ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 ESPALIER_INLINE Vec Sub(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -40,7 +42,9 @@ ESPALIER_INLINE Vec CopySign(Vec magnitude, Vec sign) {
 ESPALIER_INLINE Vec Floor(Vec x) {
   return {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
 }
-ESPALIER_INLINE Vec Ceil(Vec x) { return {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)}; }
+ESPALIER_INLINE Vec Ceil(Vec x) {
+  return {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)};
+}
 ESPALIER_INLINE Vec RoundEven(Vec x) {
   return {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }

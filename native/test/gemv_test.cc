@@ -17,14 +17,15 @@ void CheckGrid(WeightFormat format, size_t row_step, const Run& run) {
     for (const size_t cols : {1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 300}) {
       for (const double sparsity : {0.0, 0.5, 0.9, 1.0}) {
         SCOPED_TRACE(testing::Message() << rows << " x " << cols << ", sparsity " << sparsity);
-        const std::vector<float> weights = RandomWeights(rows, cols, sparsity, static_cast<uint32_t>(rows + cols));
+        const std::vector<float> weights =
+            RandomWeights(rows, cols, sparsity, static_cast<uint32_t>(rows + cols));
         const PackedWeights packed = PackDense(weights, rows, cols, format);
         const EdgeBuffer<float> x(RandomValues(cols, 3));
         const EdgeBuffer<float> bias(RandomValues(rows, 4));
         const EdgeBuffer<float> residual(RandomValues(rows, 5));
         const bool all = number % 3 == 0;
-        const Epilogue epilogue = {number % 3 == 1 ? nullptr : bias.data(), all ? residual.data() : nullptr, 0,
-                                   all ? -0.25f : -kNoLimit, all ? 0.75f : kNoLimit};
+        const Epilogue epilogue = {number % 3 == 1 ? nullptr : bias.data(), all ? residual.data() : nullptr,
+                                   0, all ? -0.25f : -kNoLimit, all ? 0.75f : kNoLimit};
         const size_t row_begin = number % 2 == 0 && rows > row_step ? row_step : 0;
         ++number;
         GuardedOutput y(rows);
@@ -85,7 +86,8 @@ ESPALIER_KERNEL_TEST(Gemv, gemv_block4, InfinityStaysInItsBlocks) {
     const PackedWeights packed = PackDense(weights, rows, cols, WeightFormat::kBlock4);
     GuardedOutput y(rows);
     kernels().gemv_block4(packed.block(), 0, rows, x.data(), y.data(), none);
-    for (size_t row = 0; row < rows; ++row) EXPECT_EQ(y[row], x[row < 4 ? 0 : cols - 1]) << row << " of " << cols;
+    for (size_t row = 0; row < rows; ++row)
+      EXPECT_EQ(y[row], x[row < 4 ? 0 : cols - 1]) << row << " of " << cols;
   }
 }
 

@@ -23,7 +23,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// Seconds of one call: the best of several batches of at least 2 ms, since other work on the machine only adds to it.
+// Seconds of one call: the best of several batches of at least 2 ms, since other work on the machine only
+// adds to it.
 template <typename Run>
 double Seconds(const Run& run) {
   using Clock = std::chrono::steady_clock;

@@ -1,6 +1,7 @@
 #pragma once
 
-// What the kernel tests share. Every kernel runs on every instruction set of this build; one the CPU lacks is skipped.
+// What the kernel tests share. Every kernel runs on every instruction set of this build; one the CPU lacks is
+// skipped.
 
 #include <gtest/gtest.h>
 
@@ -45,14 +46,13 @@ class KernelTest : public testing::TestWithParam<std::string> {
 #endif
 
 // A suite of kernel tests; one in each test file.
-#define ESPALIER_KERNEL_SUITE(Suite)                                                                     \
-  class Suite : public KernelTest {};                                                                    \
-  INSTANTIATE_TEST_SUITE_P(Isa, Suite, testing::Values(ESPALIER_TEST_ISAS), [](const auto& parameter) { \
-    return parameter.param;                                                                              \
-  })
+#define ESPALIER_KERNEL_SUITE(Suite)                                        \
+  class Suite : public KernelTest {};                                       \
+  INSTANTIATE_TEST_SUITE_P(Isa, Suite, testing::Values(ESPALIER_TEST_ISAS), \
+                           [](const auto& parameter) { return parameter.param; })
 
 // A test of one kernel of the table.
-#define ESPALIER_KERNEL_TEST(Suite, kernel, Case)                                                               \
+#define ESPALIER_KERNEL_TEST(Suite, kernel, Case)                                                     \
   [[maybe_unused]] const bool covered_##kernel##_##Case = CoverKernel(#kernel, &KernelTable::kernel); \
   TEST_P(Suite, kernel##_##Case)
 

@@ -24,16 +24,18 @@ inline std::vector<float> RandomWeights(size_t rows, size_t cols, double sparsit
   return weights;
 }
 
-inline PackedWeights PackDense(const std::vector<float>& weights, size_t rows, size_t cols, WeightFormat format) {
-  return PackedWeights::Pack({reinterpret_cast<const uint8_t*>(weights.data()), weights.size() * sizeof(float), rows,
-                              cols, 0, cols, 1},
+inline PackedWeights PackDense(const std::vector<float>& weights, size_t rows, size_t cols,
+                               WeightFormat format) {
+  return PackedWeights::Pack({reinterpret_cast<const uint8_t*>(weights.data()),
+                              weights.size() * sizeof(float), rows, cols, 0, cols, 1},
                              format);
 }
 
 constexpr float kNoLimit = std::numeric_limits<float>::infinity();
 
-// A product in double precision, and the tolerance for it: float sums of n terms in any order differ from it by a small
-// multiple of the rounding unit (6e-8) times the sum of magnitudes; 1e-6 leaves room for n of a few hundred.
+// A product in double precision, and the tolerance for it: float sums of n terms in any order differ from it
+// by a small multiple of the rounding unit (6e-8) times the sum of magnitudes; 1e-6 leaves room for n of a
+// few hundred.
 struct Expected {
   double value = 0.0;
   double magnitude = 0.0;

@@ -81,7 +81,8 @@ ESPALIER_KERNEL_TEST(Normalize, layer_norm, EveryLength) {
         in_place.Fill(values);
         kernels().layer_norm(in_place.data(), scales, biases, epsilon, in_place.data(), n);
         in_place.ExpectGuardsIntact();
-        // The mean carries a rounding error of its own magnitude, which the division by the deviation magnifies.
+        // The mean carries a rounding error of its own magnitude, which the division by the deviation
+        // magnifies.
         const double deviation = std::sqrt(variance + epsilon);
         const double tolerance = 2e-6 + 2e-7 * std::fabs(mean) / deviation;
         for (size_t i = 0; i < n; ++i) {

@@ -69,7 +69,8 @@ TEST(PackedWeights, ReadsAnyStridesAndAnyAlignment) {
   std::vector<uint8_t> bytes(stored.size() * 4 + 1);
   std::memcpy(bytes.data() + 1, stored.data(), stored.size() * 4);
   for (const WeightFormat format : kFormats) {
-    const PackedWeights packed = PackedWeights::Pack({bytes.data() + 1, stored.size() * 4, 5, 3, 1, 1, 5}, format);
+    const PackedWeights packed =
+        PackedWeights::Pack({bytes.data() + 1, stored.size() * 4, 5, 3, 1, 1, 5}, format);
     const std::vector<float> dense = Unpacked(packed);
     for (size_t r = 0; r < 5; ++r) {
       for (size_t c = 0; c < 3; ++c) EXPECT_EQ(dense[r * 3 + c], stored[1 + c * 5 + r]);

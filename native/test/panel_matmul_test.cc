@@ -33,8 +33,9 @@ void CheckCase(const Case& c, const std::vector<float>& weights, const Run& run)
   const std::vector<float> residual_values = RandomValues((c.rows - 1) * (c.width + 1) + c.width, 7);
   const EdgeBuffer<float> residual(residual_values);
   const bool all = c.finish == Finish::kAll;
-  const Epilogue epilogue = {c.finish == Finish::kNone ? nullptr : bias.data(), all ? residual.data() : nullptr,
-                             c.width + 1, all ? -0.75f : -kNoLimit, all ? 1.5f : kNoLimit};
+  const Epilogue epilogue = {c.finish == Finish::kNone ? nullptr : bias.data(),
+                             all ? residual.data() : nullptr, c.width + 1, all ? -0.75f : -kNoLimit,
+                             all ? 1.5f : kNoLimit};
   GuardedOutput out(c.rows * stride);
   run(c.row_begin, c.rows, panel.data(), panel_stride, out.data(), stride, epilogue);
 
@@ -65,15 +66,17 @@ void CheckGrid(WeightFormat format, size_t row_step, const MakeRun& make_run) {
   for (const size_t rows : {1, 3, 4, 5, 8, 9, 15, 16, 17, 33}) {
     for (const size_t cols : {1, 2, 19, 130}) {
       for (const double sparsity : {0.0, 0.5, 0.9, 1.0}) {
-        const std::vector<float> weights = RandomWeights(rows, cols, sparsity, static_cast<uint32_t>(rows + cols));
+        const std::vector<float> weights =
+            RandomWeights(rows, cols, sparsity, static_cast<uint32_t>(rows + cols));
         const PackedWeights packed = PackDense(weights, rows, cols, format);
         const auto run = make_run(packed);
-        for (const size_t width : {1, 7, 8, 9, 15, 16, 17, 24, 31, 33, 47, 48, 49, 64, 80, 97, 112, 128, 129, 160}) {
+        for (const size_t width :
+             {1, 7, 8, 9, 15, 16, 17, 24, 31, 33, 47, 48, 49, 64, 80, 97, 112, 128, 129, 160}) {
           const Case c = {rows, cols, width, number % 3 == 0 && rows > row_step ? row_step : 0,
                           static_cast<Finish>(number % 4 % 3)};
           ++number;
-          SCOPED_TRACE(testing::Message() << rows << " x " << cols << " x " << width << ", sparsity " << sparsity
-                                          << ", from row " << c.row_begin);
+          SCOPED_TRACE(testing::Message() << rows << " x " << cols << " x " << width << ", sparsity "
+                                          << sparsity << ", from row " << c.row_begin);
           CheckCase(c, weights, run);
           if (testing::Test::HasFatalFailure()) return;
         }
@@ -84,10 +87,11 @@ void CheckGrid(WeightFormat format, size_t row_step, const MakeRun& make_run) {
 
 auto BlockRun(PanelBlockMatmul kernel) {
   return [kernel](const PackedWeights& packed) {
-    return [kernel, w = packed.block()](size_t row_begin, size_t row_end, const float* panel, size_t panel_stride,
-                                        float* out, size_t out_stride, const Epilogue& e) {
-      kernel(w, row_begin, row_end, panel, panel_stride, out_stride - 3, out, out_stride, e);
-    };
+    return
+        [kernel, w = packed.block()](size_t row_begin, size_t row_end, const float* panel,
+                                     size_t panel_stride, float* out, size_t out_stride, const Epilogue& e) {
+          kernel(w, row_begin, row_end, panel, panel_stride, out_stride - 3, out, out_stride, e);
+        };
   };
 }
 

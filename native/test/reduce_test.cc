@@ -54,7 +54,8 @@ std::vector<float> Row(size_t n) {
 ESPALIER_KERNEL_TEST(Reduce, reduce, EveryOperatorAndLength) {
   for (int32_t i = 0; i < static_cast<int32_t>(ReduceOp::kCount); ++i) {
     const ReduceOp op = static_cast<ReduceOp>(i);
-    for (const size_t n : {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 79, 127, 128, 129, 1000}) {
+    for (const size_t n :
+         {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 79, 127, 128, 129, 1000}) {
       const std::vector<float> values = Row(n);
       const EdgeBuffer<float> x(values);
       double expected = Start(op);

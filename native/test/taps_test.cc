@@ -47,7 +47,8 @@ ESPALIER_KERNEL_TEST(Taps, weighted_taps, EveryWidth) {
           }
           if (all) expected.AddTerm(residual.data()[i]);
           expected.Clamp(lo, hi);
-          ASSERT_NEAR(out[i], expected.value, expected.Tolerance()) << i << " of " << width << ", " << count << " taps";
+          ASSERT_NEAR(out[i], expected.value, expected.Tolerance())
+              << i << " of " << width << ", " << count << " taps";
         }
       }
     }

@@ -13,8 +13,8 @@
 
 namespace espalier {
 
-// An input whose last element touches a page that cannot be read: reading past the end crashes, in every build. The
-// start has no alignment beyond that of T.
+// An input whose last element touches a page that cannot be read: reading past the end crashes, in every
+// build. The start has no alignment beyond that of T.
 template <typename T>
 class EdgeBuffer {
  public:
@@ -23,7 +23,8 @@ class EdgeBuffer {
     const size_t bytes = values.size() * sizeof(T);
     const size_t readable = (bytes + page - 1) / page * page;
     mapped_ = readable + page;
-    base_ = static_cast<uint8_t*>(mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    base_ = static_cast<uint8_t*>(
+        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (base_ == MAP_FAILED || mprotect(base_ + readable, page, PROT_NONE) != 0) std::abort();
     data_ = reinterpret_cast<T*>(base_ + readable - bytes);
     if (bytes != 0) std::memcpy(data_, values.data(), bytes);
@@ -40,7 +41,8 @@ class EdgeBuffer {
   T* data_ = nullptr;
 };
 
-// An output, one float off any alignment, with guard values around it and in every element until it is written.
+// An output, one float off any alignment, with guard values around it and in every element until it is
+// written.
 class GuardedOutput {
  public:
   explicit GuardedOutput(size_t size) : size_(size), memory_(kGuard + size + kGuard, kSentinel) {}

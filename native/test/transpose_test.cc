@@ -22,7 +22,8 @@ ESPALIER_KERNEL_TEST(Transpose, transpose, EveryShape) {
         y.ExpectGuardsIntact();
         for (size_t c = 0; c < cols; ++c) {
           for (size_t r = 0; r < rows; ++r) {
-            ASSERT_EQ(y[c * y_stride + r], values[r * x_stride + c]) << rows << " x " << cols << " at " << r << ", " << c;
+            ASSERT_EQ(y[c * y_stride + r], values[r * x_stride + c])
+                << rows << " x " << cols << " at " << r << ", " << c;
           }
           for (size_t r = rows; r < y_stride && c + 1 < cols; ++r) {
             ASSERT_FALSE(y.IsWritten(c * y_stride + r)) << rows << " x " << cols << " past row " << c;

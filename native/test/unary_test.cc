@@ -132,10 +132,11 @@ Tolerance ToleranceOf(UnaryOp op) {
 
 std::vector<float> Arguments() {
   constexpr float kInf = std::numeric_limits<float>::infinity();
-  std::vector<float> x = {0.0f,    -0.0f,   kInf,     -kInf,    std::nanf(""), FLT_MIN, -FLT_MIN, FLT_MAX,
-                          -FLT_MAX, 1.0f,    -1.0f,    0.5f,     -0.5f,         1.5f,    2.5f,     -1.5f,
-                          -2.5f,   88.72f,  88.73f,   89.0f,    -87.3f,        -87.4f,  -103.9f,  -104.5f,
-                          8388607.5f, 8388609.0f, 2147483648.0f, -2147483648.0f, 1e10f, -1e10f, 0.92f, 0.625f};
+  std::vector<float> x = {
+      0.0f,       -0.0f,      kInf,          -kInf,          std::nanf(""), FLT_MIN, -FLT_MIN, FLT_MAX,
+      -FLT_MAX,   1.0f,       -1.0f,         0.5f,           -0.5f,         1.5f,    2.5f,     -1.5f,
+      -2.5f,      88.72f,     88.73f,        89.0f,          -87.3f,        -87.4f,  -103.9f,  -104.5f,
+      8388607.5f, 8388609.0f, 2147483648.0f, -2147483648.0f, 1e10f,         -1e10f,  0.92f,    0.625f};
   for (int i = 0; i <= 40000; ++i) x.push_back(-20.0f + static_cast<float>(i) * 1e-3f);
   for (int i = 0; i <= 4000; ++i) x.push_back(-110.0f + static_cast<float>(i) * 0.05f);
   for (int i = -3700; i <= 3700; ++i) {
@@ -145,11 +146,12 @@ std::vector<float> Arguments() {
   return x;
 }
 
-// Beyond the normal range: a result (or the factor of x in it) may be flushed to zero, and one that rounds to infinity
-// may be infinite.
+// Beyond the normal range: a result (or the factor of x in it) may be flushed to zero, and one that rounds to
+// infinity may be infinite.
 bool IsClose(UnaryOp op, double x, double y, double reference) {
   if (std::isnan(reference) || std::isnan(y)) return std::isnan(reference) && std::isnan(y);
-  if (std::isinf(y)) return std::signbit(y) == std::signbit(reference) && std::fabs(reference) > 0.999999 * FLT_MAX;
+  if (std::isinf(y))
+    return std::signbit(y) == std::signbit(reference) && std::fabs(reference) > 0.999999 * FLT_MAX;
   const Tolerance tolerance = ToleranceOf(op);
   double allowed = tolerance.relative * std::fabs(reference) + FLT_MIN;
   if (std::isfinite(x)) {
@@ -157,7 +159,8 @@ bool IsClose(UnaryOp op, double x, double y, double reference) {
     allowed += tolerance.absolute * (affine ? std::fabs(kAlpha * x) + kBeta : std::fabs(x));
     // The exponent is a rounded float: its error, a few units of it, is a relative error of the exponential.
     if (op == UnaryOp::kGeluTanh && x < 0) allowed += 1.5e-7 * std::fabs(GeluTanhExponent(x) * reference);
-    if (op == UnaryOp::kSilu || op == UnaryOp::kGeluTanh || op == UnaryOp::kMish) allowed += FLT_MIN * std::fabs(x);
+    if (op == UnaryOp::kSilu || op == UnaryOp::kGeluTanh || op == UnaryOp::kMish)
+      allowed += FLT_MIN * std::fabs(x);
   }
   return std::fabs(y - reference) <= allowed;
 }
@@ -165,8 +168,9 @@ bool IsClose(UnaryOp op, double x, double y, double reference) {
 ::testing::AssertionResult Agrees(UnaryOp op, float x, float y) {
   const double reference = Reference(op, x);
   if (IsClose(op, x, y, reference)) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "f(" << x << ") = " << y << ", expected " << reference << ", relative error "
-                                       << std::fabs(y - reference) / std::fabs(reference);
+  return ::testing::AssertionFailure()
+         << "f(" << x << ") = " << y << ", expected " << reference << ", relative error "
+         << std::fabs(y - reference) / std::fabs(reference);
 }
 
 ESPALIER_KERNEL_TEST(Unary, unary, EveryOperator) {

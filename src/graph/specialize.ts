@@ -12,6 +12,9 @@ import { assertSupported } from './supported.js';
 /** A constant larger than this is only computed beforehand when the constants it comes from are as large. */
 const largestFold = 64 * 2 ** 20; // bytes
 
+/** What folding may add up to, beyond twice the model's own constants: a small model can ask for many large ones. */
+const largestFolds = 256 * 2 ** 20; // bytes
+
 /** Elements of the largest value a graph may ask for; more is taken for a damaged or hostile model. */
 const largestValue = 2 ** 31 - 1;
 
@@ -39,6 +42,7 @@ class Specializer {
   readonly #aliases = new Map<string, string>();
   readonly #outputs: ReadonlySet<string>;
   readonly #canonicalizer: Canonicalizer;
+  #foldBudget = largestFolds; // bytes
 
   constructor(graph: Graph, inputs: readonly (ValueInfo & TypeAndDims)[]) {
     this.#graph = graph;
@@ -46,7 +50,10 @@ class Specializer {
     this.#outputs = new Set(graph.outputs.map(({ name }) => name));
     this.#constants = new Map(graph.constants);
     for (const { name, type, dims } of inputs) this.#values.set(name, { type, dims });
-    for (const [name, { type, dims }] of graph.constants) this.#values.set(name, { type, dims });
+    for (const [name, { type, dims, bytes }] of graph.constants) {
+      this.#values.set(name, { type, dims });
+      this.#foldBudget += 2 * bytes.byteLength;
+    }
     this.#canonicalizer = new Canonicalizer(graph, {
       rank: (value) => this.#values.get(value)?.dims.length,
       constant: (name, data) => this.#define(name, data),
@@ -90,7 +97,8 @@ class Specializer {
       if (output !== '' && value !== undefined) this.#values.set(output, value);
     });
     if (definition.isIdentity?.(context, outputs)) this.#alias(node);
-    else if (isFoldable(definition, context, outputs)) this.#fold(node, definition, context, outputs);
+    else if (isFoldable(definition, context, outputs, this.#foldBudget))
+      this.#fold(node, definition, context, outputs);
     else this.#nodes.push(node);
   }
 
@@ -101,6 +109,7 @@ class Specializer {
     outputs: readonly TypeAndDims[],
   ): void {
     const results = definition.evaluate?.(context, outputs) ?? [];
+    this.#foldBudget -= bytesOf(outputs);
     node.outputs.forEach((output, i) => {
       const value = outputs[i];
       const bytes = results[i];
@@ -114,6 +123,7 @@ class Specializer {
     const [input = ''] = node.inputs;
     const [output = ''] = node.outputs;
     const constant = this.#constants.get(input);
+    if (output === '') return;
     if (!this.#outputs.has(output)) this.#aliases.set(output, input);
     else if (constant !== undefined) this.#define(output, { ...this.#value(output), bytes: constant.bytes });
     else this.#nodes.push({ ...node, op: 'Identity', inputs: [input], attributes: new Map() });
@@ -145,7 +155,7 @@ class Specializer {
         `Expected node ${node.name} (${node.op}) to have at most ${outputs.length} outputs, got ${node.outputs.length}`,
       );
     }
-    const large = outputs.find(({ dims }) => elementCount(dims) > largestValue);
+    const large = outputs.find(({ dims }) => !(elementCount(dims) <= largestValue));
     if (large !== undefined) {
       throw new EspalierError(
         'ERR_ESPALIER_MODEL',
@@ -160,6 +170,7 @@ function isFoldable(
   definition: OperatorDefinition,
   context: OperatorContext,
   outputs: readonly TypeAndDims[],
+  budget: number, // bytes
 ): boolean {
   if (definition.evaluate === undefined) return false;
   if (definition.evaluatesFromDims) return true;
@@ -170,6 +181,9 @@ function isFoldable(
     if (constant === undefined) return false;
     inputBytes += constant.bytes.byteLength;
   }
-  const outputBytes = outputs.reduce((sum, { type, dims }) => sum + byteCount(type, dims), 0);
-  return outputBytes <= Math.max(largestFold, inputBytes);
+  return bytesOf(outputs) <= Math.min(budget, Math.max(largestFold, inputBytes));
+}
+
+function bytesOf(values: readonly TypeAndDims[]): number {
+  return values.reduce((sum, { type, dims }) => sum + byteCount(type, dims), 0);
 }

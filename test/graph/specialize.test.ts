@@ -198,6 +198,25 @@ describe('specialize', () => {
     expect(result.values.get('y')?.dims).toEqual([5000, 5000]);
   });
 
+  it('does not let small constants grow without end', () => {
+    const doubled = Array.from({ length: 27 }, (_, i) => {
+      return node('Concat', [`c${i}`, `c${i}`], [`c${i + 1}`], { axis: 0n });
+    });
+    const graph = graphOf([...doubled, node('Shape', ['c27'], ['y'])], { c0: floats([8]) }, { y: 'int64' });
+    const result = specialize(graph, at(1, 3));
+    expect(result.constants.get('y')).toEqual(ints([2 ** 30]));
+    expect([...result.constants.keys()]).toEqual(['y']);
+  });
+
+  it('takes a node without outputs for dead', () => {
+    const graph = graphOf([node('Identity', ['x'], ['']), node('Clip', ['x', '', 'c'], ['y'])], {
+      c: fromNumbers('float32', [], [1]),
+    });
+    expect(specialize(graph, at(1, 3)).nodes.map(({ op, inputs }) => [op, ...inputs])).toEqual([
+      ['Clip', 'x', '', 'c'],
+    ]);
+  });
+
   it('lists every operator that is not supported, once each', () => {
     const nodes = [
       ...Array.from({ length: 7 }, (_, i) => node('Einsum', ['x'], [`e${i}`])),
