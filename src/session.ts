@@ -105,10 +105,11 @@ export class InferenceSession {
    */
   async run(feeds: TensorMap): Promise<Record<string, Tensor>> {
     const { plan, inputs } = this.#prepare(feeds);
+    const copies = allocate(() => inputs.map((data) => data.slice()));
     const outputs = makeOutputs(plan);
     await this.#native.run(
       plan.id,
-      inputs.map((data) => data.slice()),
+      copies,
       outputs.map(({ data }) => data),
     );
     return named(plan, outputs);
@@ -205,10 +206,22 @@ function checkFeed(input: ValueInfo, feed: Tensor | undefined): Tensor {
 }
 
 function makeOutputs(plan: LoadedPlan): Tensor[] {
-  return plan.outputs.map(({ type, dims }) => {
-    const count = elementCount(dims);
-    return new Tensor(type, new typedArrayOf[type](new ArrayBuffer(count * bytesPerElement[type])), dims);
-  });
+  return allocate(() =>
+    plan.outputs.map(({ type, dims }) => {
+      const bytes = new ArrayBuffer(elementCount(dims) * bytesPerElement[type]);
+      return new Tensor(type, new typedArrayOf[type](bytes), dims);
+    }),
+  );
+}
+
+/** JavaScript says by a RangeError that it has no memory for an array. */
+function allocate<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new EspalierError('ERR_ESPALIER_MEMORY', `Expected memory for inputs and outputs: ${cause.message}`, { cause });
+  }
 }
 
 function named(plan: LoadedPlan, outputs: readonly Tensor[]): Record<string, Tensor> {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -20,19 +21,26 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t count) : size_(count) {
     if (count == 0) return;
-    const size_t bytes = RoundUp(count * sizeof(T), kAlignment) + kAlignment;
-    data_ = static_cast<T*>(std::aligned_alloc(kAlignment, bytes));
-    if (data_ == nullptr) throw Error(ErrorCode::kMemory, "Expected " + std::to_string(bytes) + " free bytes, got none");
-    std::memset(static_cast<void*>(data_), 0, bytes);
+    if (count > (SIZE_MAX - 2 * kAlignment) / sizeof(T)) throw Error(ErrorCode::kMemory, "Expected a size that fits");
+    const size_t bytes = count * sizeof(T) + 2 * kAlignment;
+    // calloc, not memset: pages that are never written to never take memory.
+    memory_ = std::calloc(bytes, 1);
+    if (memory_ == nullptr) {
+      throw Error(ErrorCode::kMemory, "Expected " + std::to_string(bytes) + " bytes of free memory, got none");
+    }
+    data_ = reinterpret_cast<T*>(RoundUp(reinterpret_cast<uintptr_t>(memory_), kAlignment));
   }
   AlignedBuffer(AlignedBuffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : memory_(std::exchange(other.memory_, nullptr)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(memory_, other.memory_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
   }
-  ~AlignedBuffer() { std::free(data_); }
+  ~AlignedBuffer() { std::free(memory_); }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -42,6 +50,7 @@ class AlignedBuffer {
   const T& operator[](size_t i) const { return data_[i]; }
 
  private:
+  void* memory_ = nullptr;
   T* data_ = nullptr;
   size_t size_ = 0;
 };

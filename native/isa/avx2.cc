@@ -16,10 +16,11 @@
 namespace espalier {
 namespace avx2 {
 namespace {
-// clang-format off: each uses the names of the one before
-#include "kernels/all-inl.h"
-#include "kernels/sparse_dot_x86-inl.h"
+// Each file uses the names of the one before.
+// clang-format off
 #include "kernels/vec_avx2.h"
+#include "kernels/sparse_dot_x86-inl.h"
+#include "kernels/all-inl.h"
 // clang-format on
 }  // namespace
 }  // namespace avx2

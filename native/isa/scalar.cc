@@ -4,9 +4,10 @@
 namespace espalier {
 namespace scalar {
 namespace {
-// clang-format off: each uses the names of the one before
-#include "kernels/all-inl.h"
+// Each file uses the names of the one before.
+// clang-format off
 #include "kernels/vec_scalar.h"
+#include "kernels/all-inl.h"
 // clang-format on
 }  // namespace
 }  // namespace scalar

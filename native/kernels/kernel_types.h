@@ -11,8 +11,8 @@ namespace espalier {
 // Rows [rows, cols] kept in blocks of `block_rows` consecutive rows that share one column (r x 1 blocks).
 // Row block b holds rows [b * block_rows, (b + 1) * block_rows); rows past the end are zero.
 // Block i of the matrix has its values at values[i * block_rows].
-// `columns` and `values` are followed by 64 readable bytes, and those after `columns` are zero (AlignedBuffer does so):
-// kernels may load whole vectors at the end and use such a column as an index.
+// `columns` and `values` are followed by 64 readable bytes, and those after `columns` are zero (AlignedBuffer
+// does so): kernels may load whole vectors at the end and use such a column as an index.
 struct BlockMatrix {
   size_t rows;
   size_t cols;
@@ -44,28 +44,28 @@ enum class UnaryOp : int32_t {
   kAbs,
   kNeg,
   kRelu,
-  kClip,         // min(max(x, alpha), beta)
-  kLeakyRelu,    // x < 0 ? alpha * x : x
-  kElu,          // x < 0 ? alpha * (exp(x) - 1) : x
-  kSelu,         // x > 0 ? beta * x : beta * alpha * (exp(x) - 1)
+  kClip,       // min(max(x, alpha), beta)
+  kLeakyRelu,  // x < 0 ? alpha * x : x
+  kElu,        // x < 0 ? alpha * (exp(x) - 1) : x
+  kSelu,       // x > 0 ? beta * x : beta * alpha * (exp(x) - 1)
   kSigmoid,
   kHardSigmoid,  // min(max(alpha * x + beta, 0), 1)
   kHardSwish,    // x * min(max(x / 6 + 0.5, 0), 1)
   kSilu,         // x * sigmoid(x)
   kTanh,
   kErf,
-  kGeluErf,      // 0.5 x (1 + erf(x / sqrt 2))
-  kGeluTanh,     // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
-  kSoftplus,     // log(1 + exp(x)), without overflow
-  kMish,         // x * tanh(softplus(x))
+  kGeluErf,   // 0.5 x (1 + erf(x / sqrt 2))
+  kGeluTanh,  // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+  kSoftplus,  // log(1 + exp(x)), without overflow
+  kMish,      // x * tanh(softplus(x))
   kExp,
   kLog,
   kSqrt,
   kReciprocal,
   kFloor,
   kCeil,
-  kRound,        // half to even
-  kAffine,       // alpha * x + beta
+  kRound,   // half to even
+  kAffine,  // alpha * x + beta
   kCount,
 };
 
@@ -95,15 +95,18 @@ using BlockGemv = void (*)(const BlockMatrix& w, size_t row_begin, size_t row_en
 using CsrGemv = void (*)(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
                          const Epilogue& epilogue);
 using UnaryRow = void (*)(UnaryOp op, float alpha, float beta, const float* x, float* y, size_t n);
-using BinaryRow = void (*)(BinaryOp op, const float* a, int a_step, const float* b, int b_step, float* y, size_t n);
+using BinaryRow = void (*)(BinaryOp op, const float* a, int a_step, const float* b, int b_step, float* y,
+                           size_t n);
 using ReduceRow = float (*)(ReduceOp op, const float* x, size_t n);
 using AccumulateRow = void (*)(ReduceOp op, const float* x, float* y, size_t n);
-using WeightedTaps = void (*)(const float* const* taps, const float* weights, size_t tap_count, size_t width, float* out,
-                              float bias, const float* residual, float lo, float hi);
+using WeightedTaps = void (*)(const float* const* taps, const float* weights, size_t tap_count, size_t width,
+                              float* out, float bias, const float* residual, float lo, float hi);
 using MaxTaps = void (*)(const float* const* taps, size_t tap_count, size_t width, float* out);
 using SoftmaxRow = void (*)(const float* x, float* y, size_t n);
-using LayerNormRow = void (*)(const float* x, const float* scale, const float* bias, float epsilon, float* y, size_t n);
-using TransposeTile = void (*)(const float* x, size_t x_stride, size_t rows, size_t cols, float* y, size_t y_stride);
+using LayerNormRow = void (*)(const float* x, const float* scale, const float* bias, float epsilon, float* y,
+                              size_t n);
+using TransposeTile = void (*)(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,
+                               size_t y_stride);
 
 // One table for every instruction set; kernels.inc lists what is in it.
 struct KernelTable {

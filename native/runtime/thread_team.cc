@@ -1,5 +1,9 @@
 #include "runtime/thread_team.h"
 
+#include <string>
+#include <system_error>
+
+#include "core/error.h"
 #include "runtime/denormals.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -22,10 +26,19 @@ void Pause() noexcept {
 }  // namespace
 
 ThreadTeam::ThreadTeam(size_t threads) {
-  for (size_t thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { Work(thread); });
+  try {
+    for (size_t thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { Work(thread); });
+  } catch (const std::system_error&) {
+    const size_t got = size();
+    Stop();
+    throw Error(ErrorCode::kMemory,
+                "Expected room for " + std::to_string(threads) + " threads, got " + std::to_string(got));
+  }
 }
 
-ThreadTeam::~ThreadTeam() {
+ThreadTeam::~ThreadTeam() { Stop(); }
+
+void ThreadTeam::Stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;

@@ -14,6 +14,7 @@ class ThreadTeam {
  public:
   using Function = void (*)(void* data, size_t thread);
 
+  // Throws Error{kMemory} when the system gives fewer threads.
   explicit ThreadTeam(size_t threads);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
@@ -29,6 +30,7 @@ class ThreadTeam {
 
  private:
   void Work(size_t thread);
+  void Stop();
 
   std::vector<std::thread> workers_;
   std::mutex mutex_;
