@@ -28,7 +28,8 @@ function demoTable({ sparsity, machine, results }) {
       const row = rowOf(result, variant);
       return `${milliseconds(row.timing.p50)} ms (${times(speedup(row, reference))})`;
     };
-    const error = Math.max(...result.rows.map((row) => row.error)).toExponential(0);
+    const star = result.rows.some((row) => row.undetermined.length > 0) ? ' \\*' : '';
+    const error = `${Math.max(...result.rows.map((row) => row.error)).toExponential(0)}${star}`;
     const cells = [
       `${result.title}, ${result.task}`,
       `${milliseconds(reference.timing.p50)} ms`,
@@ -39,11 +40,12 @@ function demoTable({ sparsity, machine, results }) {
     ];
     lines.push(`| ${cells.join(' | ')} |`);
   }
+  const conclusion = conclude(results, sparsity).replaceAll('\n', ' ').replace('* ', '\\* ');
   const { cpu, isa, node, onnxruntime, commit, date } = machine;
   const day = String(date).slice(0, 10);
   lines.push(
     '',
-    `Median time of one run, one thread; in brackets how many times faster than onnxruntime dense. ${conclude(results, sparsity).replaceAll('\n', ' ')}`,
+    `Median time of one run, one thread; in brackets how many times faster than onnxruntime dense. ${conclusion}`,
     '',
     `${cpu} (${/** @type {string[]} */ (isa).join(' ')}), Node ${node}, onnxruntime ${onnxruntime}, commit ${commit}, ${day}.`,
   );

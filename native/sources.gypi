@@ -47,8 +47,10 @@
       "test/normalize_test.cc",
       "test/packed_weights_test.cc",
       "test/panel_matmul_test.cc",
+      "test/plan_test.cc",
       "test/reduce_test.cc",
       "test/taps_test.cc",
+      "test/threads_test.cc",
       "test/transpose_test.cc",
       "test/unary_test.cc"
     ],

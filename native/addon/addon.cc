@@ -29,6 +29,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace espalier
 
-static Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) { return espalier::Initialize(env, exports); }
+static Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) {
+  return espalier::Initialize(env, exports);
+}
 
 NODE_API_MODULE(espalier, InitializeAddon)

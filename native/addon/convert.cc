@@ -33,11 +33,14 @@ std::vector<T> ToVector(const Napi::Value& value, const char* what, Convert conv
   return items;
 }
 
-std::vector<size_t> ToSizes(const Napi::Value& value, const char* what) { return ToVector<size_t>(value, what, ToSize); }
+std::vector<size_t> ToSizes(const Napi::Value& value, const char* what) {
+  return ToVector<size_t>(value, what, ToSize);
+}
 
 // { key: number | number[] }
 template <typename T, typename Convert>
-std::map<std::string, std::vector<T>> ToNumberMap(const Napi::Value& value, const char* what, Convert convert) {
+std::map<std::string, std::vector<T>> ToNumberMap(const Napi::Value& value, const char* what,
+                                                  Convert convert) {
   const Napi::Object object = ToObject(value, what);
   const Napi::Array keys = object.GetPropertyNames();
   std::map<std::string, std::vector<T>> map;
@@ -88,7 +91,8 @@ StepSpec ToStepSpec(const Napi::Value& value, const char* what) {
 
 size_t ToSize(const Napi::Value& value, const char* what) {
   const double number = ToNumber(value, what);
-  if (!(number >= 0 && number <= 9007199254740991.0) || number != static_cast<double>(static_cast<size_t>(number))) {
+  if (!(number >= 0 && number <= 9007199254740991.0) ||
+      number != static_cast<double>(static_cast<size_t>(number))) {
     Mismatch(what, "a non-negative integer");
   }
   return static_cast<size_t>(number);
@@ -117,11 +121,11 @@ PlanSpec ToPlanSpec(const Napi::Value& value) {
   plan.arena_bytes = ToSize(object.Get("arenaBytes"), "arenaBytes");
   plan.input_bytes = ToSizes(object.Get("inputBytes"), "inputBytes");
   plan.output_bytes = ToSizes(object.Get("outputBytes"), "outputBytes");
-  plan.constants = ToVector<std::vector<uint8_t>>(object.Get("constants"), "constants",
-                                                  [](const Napi::Value& v, const char* what) {
-                                                    const ByteView bytes = ToBytes(v, what);
-                                                    return std::vector<uint8_t>(bytes.data, bytes.data + bytes.size);
-                                                  });
+  plan.constants = ToVector<std::vector<uint8_t>>(
+      object.Get("constants"), "constants", [](const Napi::Value& v, const char* what) {
+        const ByteView bytes = ToBytes(v, what);
+        return std::vector<uint8_t>(bytes.data, bytes.data + bytes.size);
+      });
   plan.steps = ToVector<StepSpec>(object.Get("steps"), "steps", ToStepSpec);
   return plan;
 }

@@ -14,7 +14,8 @@ struct ByteView {
   size_t size = 0;
 };
 
-// Readers of JavaScript values. Each throws Error{kArgument} that names `what` when the value is of another kind.
+// Readers of JavaScript values. Each throws Error{kArgument} that names `what` when the value is of another
+// kind.
 size_t ToSize(const Napi::Value& value, const char* what);
 std::string ToString(const Napi::Value& value, const char* what);
 ByteView ToBytes(const Napi::Value& value, const char* what);

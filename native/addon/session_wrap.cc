@@ -24,14 +24,14 @@ struct SessionWrap::Job {
 };
 
 Napi::Function SessionWrap::Define(Napi::Env env) {
-  return DefineClass(env, "NativeSession",
-                     {InstanceMethod<&SessionWrap::AddConstant>("addConstant"),
-                      InstanceMethod<&SessionWrap::AddWeights>("addWeights"),
-                      InstanceMethod<&SessionWrap::CreatePlan>("createPlan"),
-                      InstanceMethod<&SessionWrap::ReleasePlan>("releasePlan"),
-                      InstanceMethod<&SessionWrap::RunSync>("runSync"), InstanceMethod<&SessionWrap::Profile>("profile"),
-                      InstanceMethod<&SessionWrap::Run>("run"),
-                      InstanceMethod<&SessionWrap::Release>("release")});
+  return DefineClass(
+      env, "NativeSession",
+      {InstanceMethod<&SessionWrap::AddConstant>("addConstant"),
+       InstanceMethod<&SessionWrap::AddWeights>("addWeights"),
+       InstanceMethod<&SessionWrap::CreatePlan>("createPlan"),
+       InstanceMethod<&SessionWrap::ReleasePlan>("releasePlan"),
+       InstanceMethod<&SessionWrap::RunSync>("runSync"), InstanceMethod<&SessionWrap::Profile>("profile"),
+       InstanceMethod<&SessionWrap::Run>("run"), InstanceMethod<&SessionWrap::Release>("release")});
 }
 
 // new NativeSession(isa, threads)
@@ -96,13 +96,14 @@ SessionWrap::Call SessionWrap::ReadCall(const Napi::CallbackInfo& info) const {
   Call call;
   call.plan = Get().FindPlan(ToSize(info[0], "plan"));
   if (!call.plan) throw Error(ErrorCode::kArgument, "Expected the id of a plan");
-  if (!info[1].IsArray() || !info[2].IsArray()) throw Error(ErrorCode::kArgument, "Expected arrays of inputs and outputs");
+  if (!info[1].IsArray() || !info[2].IsArray())
+    throw Error(ErrorCode::kArgument, "Expected arrays of inputs and outputs");
   const Napi::Array inputs = info[1].As<Napi::Array>();
   const Napi::Array outputs = info[2].As<Napi::Array>();
   const auto check = [](size_t expected, size_t got, const char* what) {
     if (expected == got) return;
-    throw Error(ErrorCode::kShape,
-                std::string("Expected ") + std::to_string(expected) + " " + what + ", got " + std::to_string(got));
+    throw Error(ErrorCode::kShape, std::string("Expected ") + std::to_string(expected) + " " + what +
+                                       ", got " + std::to_string(got));
   };
   check(call.plan->input_count(), inputs.Length(), "inputs");
   check(call.plan->output_count(), outputs.Length(), "outputs");
@@ -161,7 +162,8 @@ Napi::Value SessionWrap::Run(const Napi::CallbackInfo& info) {
         raw->code = error.code();
         raw->message = error.what();
       }
-      finished_.NonBlockingCall(raw, [this](Napi::Env js_env, Napi::Function, Job* done) { Finish(js_env, done); });
+      finished_.NonBlockingCall(
+          raw, [this](Napi::Env js_env, Napi::Function, Job* done) { Finish(js_env, done); });
     });
     return promise;
   });
@@ -198,8 +200,8 @@ void SessionWrap::Release(const Napi::CallbackInfo& info) {
   });
 }
 
-// Ends the runs under way and waits for the thread. Their promises stay unsettled: the environment is going away, or
-// nothing refers to this session (and so to no run of it) any more.
+// Ends the runs under way and waits for the thread. Their promises stay unsettled: the environment is going
+// away, or nothing refers to this session (and so to no run of it) any more.
 void SessionWrap::Stop() {
   if (!executor_) return;
   napi_remove_env_cleanup_hook(Env(), StopHook, this);

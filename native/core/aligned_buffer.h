@@ -12,7 +12,9 @@ namespace espalier {
 
 inline constexpr size_t kAlignment = 64;  // one cache line, one AVX-512 vector
 
-inline constexpr size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+inline constexpr size_t RoundUp(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 // Owns zero-initialised, 64-byte aligned memory, with 64 bytes of slack after the end for vector over-reads.
 template <typename T>
@@ -21,12 +23,14 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t count) : size_(count) {
     if (count == 0) return;
-    if (count > (SIZE_MAX - 2 * kAlignment) / sizeof(T)) throw Error(ErrorCode::kMemory, "Expected a size that fits");
+    if (count > (SIZE_MAX - 2 * kAlignment) / sizeof(T))
+      throw Error(ErrorCode::kMemory, "Expected a size that fits");
     const size_t bytes = count * sizeof(T) + 2 * kAlignment;
     // calloc, not memset: pages that are never written to never take memory.
     memory_ = std::calloc(bytes, 1);
     if (memory_ == nullptr) {
-      throw Error(ErrorCode::kMemory, "Expected " + std::to_string(bytes) + " bytes of free memory, got none");
+      throw Error(ErrorCode::kMemory,
+                  "Expected " + std::to_string(bytes) + " bytes of free memory, got none");
     }
     data_ = reinterpret_cast<T*>(RoundUp(reinterpret_cast<uintptr_t>(memory_), kAlignment));
   }

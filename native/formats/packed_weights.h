@@ -28,9 +28,10 @@ struct MatrixView {
 // One weight matrix in the layout its kernels read. Owns its memory.
 class PackedWeights {
  public:
-  // Reads the view once. Dense packs to 16-row blocks with every column. Block formats keep a block when any of its
-  // weights is non-zero; CSR keeps the non-zero weights. Denormal weights are flushed to zero first.
-  // Throws Error{kShape} when the view leaves `byte_length` or the matrix has more than 2^32 - 1 stored blocks.
+  // Reads the view once. Dense packs to 16-row blocks with every column. Block formats keep a block when any
+  // of its weights is non-zero; CSR keeps the non-zero weights. Denormal weights are flushed to zero first.
+  // Throws Error{kShape} when the view leaves `byte_length` or the matrix has more than 2^32 - 1 stored
+  // blocks.
   static PackedWeights Pack(const MatrixView& view, WeightFormat format);
 
   WeightFormat format() const { return format_; }

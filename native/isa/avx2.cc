@@ -18,8 +18,8 @@ namespace avx2 {
 namespace {
 // Each file uses the names of the one before.
 // clang-format off
+#include "kernels/x86-inl.h"
 #include "kernels/vec_avx2.h"
-#include "kernels/sparse_dot_x86-inl.h"
 #include "kernels/all-inl.h"
 // clang-format on
 }  // namespace

@@ -23,8 +23,8 @@ namespace avx512 {
 namespace {
 // Each file uses the names of the one before.
 // clang-format off
+#include "kernels/x86-inl.h"
 #include "kernels/vec_avx512.h"
-#include "kernels/sparse_dot_x86-inl.h"
 #include "kernels/all-inl.h"
 // clang-format on
 }  // namespace

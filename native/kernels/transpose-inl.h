@@ -1,4 +1,4 @@
-// Blocked transpose: kLanes x kLanes tiles are turned in registers; a strip of 16 columns is walked down the
+// Blocked transpose: kTile x kTile tiles are turned in registers; a strip of 16 columns is walked down the
 // rows, so that a cache line of x serves its tile at once and y is written along its rows.
 
 ESPALIER_INLINE void TransposeScalar(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,
@@ -9,26 +9,26 @@ ESPALIER_INLINE void TransposeScalar(const float* x, size_t x_stride, size_t row
 }
 
 ESPALIER_INLINE void TransposeFull(const float* x, size_t x_stride, float* y, size_t y_stride) {
-  Vec tile[kLanes];
+  TileRow tile[kTile];
   ESPALIER_UNROLL
-  for (size_t i = 0; i < kLanes; ++i) tile[i] = Load(x + i * x_stride);
-  TransposeLanes(tile);
+  for (size_t i = 0; i < kTile; ++i) tile[i] = LoadTileRow(x + i * x_stride);
+  TurnTile(tile);
   ESPALIER_UNROLL
-  for (size_t i = 0; i < kLanes; ++i) Store(y + i * y_stride, tile[i]);
+  for (size_t i = 0; i < kTile; ++i) StoreTileRow(y + i * y_stride, tile[i]);
 }
 
-// rows and cols at most kLanes.
+// rows and cols at most kTile.
 inline void TransposePart(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,
                           size_t y_stride) {
   // A tile that is mostly empty costs more than its few values.
-  if (rows * cols * 4 < kLanes * kLanes) return TransposeScalar(x, x_stride, rows, cols, y, y_stride);
-  Vec tile[kLanes];
+  if (rows * cols * 4 < kTile * kTile) return TransposeScalar(x, x_stride, rows, cols, y, y_stride);
+  TileRow tile[kTile];
   ESPALIER_UNROLL
-  for (size_t i = 0; i < kLanes; ++i) tile[i] = i < rows ? LoadN(x + i * x_stride, cols) : Zero();
-  TransposeLanes(tile);
+  for (size_t i = 0; i < kTile; ++i) tile[i] = i < rows ? LoadTileRowN(x + i * x_stride, cols) : TileRow{};
+  TurnTile(tile);
   ESPALIER_UNROLL
-  for (size_t i = 0; i < kLanes; ++i) {
-    if (i < cols) StoreN(y + i * y_stride, tile[i], rows);
+  for (size_t i = 0; i < kTile; ++i) {
+    if (i < cols) StoreTileRowN(y + i * y_stride, tile[i], rows);
   }
 }
 
@@ -37,13 +37,13 @@ void transpose(const float* x, size_t x_stride, size_t rows, size_t cols, float*
   constexpr size_t kStrip = 16;
   for (size_t strip = 0; strip < cols; strip += kStrip) {
     const size_t strip_end = strip + kStrip < cols ? strip + kStrip : cols;
-    for (size_t r = 0; r < rows; r += kLanes) {
-      const size_t tile_rows = rows - r < kLanes ? rows - r : kLanes;
-      for (size_t c = strip; c < strip_end; c += kLanes) {
-        const size_t tile_cols = strip_end - c < kLanes ? strip_end - c : kLanes;
+    for (size_t r = 0; r < rows; r += kTile) {
+      const size_t tile_rows = rows - r < kTile ? rows - r : kTile;
+      for (size_t c = strip; c < strip_end; c += kTile) {
+        const size_t tile_cols = strip_end - c < kTile ? strip_end - c : kTile;
         const float* from = x + r * x_stride + c;
         float* to = y + c * y_stride + r;
-        if (tile_rows == kLanes && tile_cols == kLanes) {
+        if (tile_rows == kTile && tile_cols == kTile) {
           TransposeFull(from, x_stride, to, y_stride);
         } else {
           TransposePart(from, x_stride, tile_rows, tile_cols, to, y_stride);

@@ -1,4 +1,4 @@
-// The Vec vocabulary (see vec_scalar.h) on AVX2 and FMA: 8 lanes.
+// The Vec vocabulary (see vec_scalar.h) on AVX2 and FMA: 8 lanes. After x86-inl.h.
 
 struct Vec {
   __m256 v;
@@ -10,35 +10,15 @@ struct Mask {
 constexpr size_t kLanes = 8;
 constexpr int kRegisters = 16;
 
-ESPALIER_INLINE __m256i LaneMask(size_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
-                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
 ESPALIER_INLINE Vec Zero() { return {_mm256_setzero_ps()}; }
 ESPALIER_INLINE Vec Set1(float x) { return {_mm256_set1_ps(x)}; }
 ESPALIER_INLINE Vec Load(const float* p) { return {_mm256_loadu_ps(p)}; }
-ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm256_maskload_ps(p, LaneMask(n))}; }
+ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm256_maskload_ps(p, MaskOf8(n))}; }
 ESPALIER_INLINE void Store(float* p, Vec x) { _mm256_storeu_ps(p, x.v); }
-ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) {
-  // Masked stores are microcoded on AMD; three branches are not.
-  if (n >= 8) return _mm256_storeu_ps(p, x.v);
-  __m128 rest = _mm256_castps256_ps128(x.v);
-  if (n & 4) {
-    _mm_storeu_ps(p, rest);
-    rest = _mm256_extractf128_ps(x.v, 1);
-    p += 4;
-  }
-  if (n & 2) {
-    _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
-    rest = _mm_movehl_ps(rest, rest);
-    p += 2;
-  }
-  if (n & 1) _mm_store_ss(p, rest);
-}
-ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm256_and_ps(x.v, _mm256_castsi256_ps(LaneMask(n)))}; }
+ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { StoreUpTo8(p, x.v, n); }
+ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm256_and_ps(x.v, _mm256_castsi256_ps(MaskOf8(n)))}; }
 ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
-  return {_mm256_blendv_ps(no.v, yes.v, _mm256_castsi256_ps(LaneMask(n)))};
+  return {_mm256_blendv_ps(no.v, yes.v, _mm256_castsi256_ps(MaskOf8(n)))};
 }
 
 ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
@@ -99,26 +79,4 @@ ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
   if constexpr (kRepeat == 8) return Set1(x[columns[0]]);
   return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(x + columns[0])),
                                _mm_broadcast_ss(x + columns[1]), 1)};
-}
-
-ESPALIER_INLINE void TransposeLanes(Vec* v) {
-  __m256 t[8];
-  __m256 u[8];
-  ESPALIER_UNROLL
-  for (int i = 0; i < 8; i += 2) {
-    t[i] = _mm256_unpacklo_ps(v[i].v, v[i + 1].v);
-    t[i + 1] = _mm256_unpackhi_ps(v[i].v, v[i + 1].v);
-  }
-  ESPALIER_UNROLL
-  for (int i = 0; i < 8; i += 4) {
-    u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-    u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-    u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-    u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-  }
-  ESPALIER_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    v[i].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
-    v[i + 4].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
-  }
 }

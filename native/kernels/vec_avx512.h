@@ -86,32 +86,3 @@ ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
                                            _mm_broadcast_ss(x + columns[3]), 1);
   return {_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1)};
 }
-
-ESPALIER_INLINE void TransposeLanes(Vec* v) {
-  __m512 t[16];
-  __m512 u[16];
-  ESPALIER_UNROLL
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_ps(v[i].v, v[i + 1].v);
-    t[i + 1] = _mm512_unpackhi_ps(v[i].v, v[i + 1].v);
-  }
-  ESPALIER_UNROLL
-  for (int i = 0; i < 16; i += 4) {
-    u[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
-    u[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
-    u[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-    u[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-  }
-  // u[4 g + j] holds, in its 128-bit part p, rows 4 g .. 4 g + 3 of column 4 p + j.
-  ESPALIER_UNROLL
-  for (int j = 0; j < 4; ++j) {
-    const __m512 low_even = _mm512_shuffle_f32x4(u[j], u[4 + j], 0x88);
-    const __m512 low_odd = _mm512_shuffle_f32x4(u[j], u[4 + j], 0xdd);
-    const __m512 high_even = _mm512_shuffle_f32x4(u[8 + j], u[12 + j], 0x88);
-    const __m512 high_odd = _mm512_shuffle_f32x4(u[8 + j], u[12 + j], 0xdd);
-    v[j].v = _mm512_shuffle_f32x4(low_even, high_even, 0x88);
-    v[4 + j].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0x88);
-    v[8 + j].v = _mm512_shuffle_f32x4(low_even, high_even, 0xdd);
-    v[12 + j].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0xdd);
-  }
-}

@@ -105,4 +105,15 @@ ESPALIER_INLINE float SparseDot(const float* values, const uint32_t* columns, si
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-ESPALIER_INLINE void TransposeLanes(Vec*) {}
+struct TileRow {
+  float v;
+};
+constexpr size_t kTile = 1;
+
+ESPALIER_INLINE TileRow LoadTileRow(const float* p) { return {*p}; }
+ESPALIER_INLINE TileRow LoadTileRowN(const float* p, size_t n) { return {n == 0 ? 0.0f : *p}; }
+ESPALIER_INLINE void StoreTileRow(float* p, TileRow row) { *p = row.v; }
+ESPALIER_INLINE void StoreTileRowN(float* p, TileRow row, size_t n) {
+  if (n != 0) *p = row.v;
+}
+ESPALIER_INLINE void TurnTile(TileRow*) {}

@@ -8,8 +8,9 @@
 
 namespace espalier {
 
-// While alive, this thread treats denormal numbers as zero (FTZ and DAZ on x86-64, FZ on ARM64): they would cost
-// up to a hundred times a normal operation. The caller's mode is restored, as JavaScript needs denormals.
+// While alive, this thread treats denormal numbers as zero (FTZ and DAZ on x86-64, FZ on ARM64): they would
+// cost up to a hundred times a normal operation. The caller's mode is restored, as JavaScript needs
+// denormals.
 class FlushDenormals {
  public:
 #if defined(__x86_64__) || defined(_M_X64)

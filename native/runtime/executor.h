@@ -8,7 +8,8 @@
 
 namespace espalier {
 
-// One thread that does jobs in the order they came. The event loop stays free, and libuv's pool is left alone.
+// One thread that does jobs in the order they came. The event loop stays free, and libuv's pool is left
+// alone.
 class Executor {
  public:
   Executor() : thread_([this] { Work(); }) {}

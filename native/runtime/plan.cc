@@ -28,12 +28,14 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std
     bases_[1 + input_bytes_.size() + output_bytes_.size() + i] = const_cast<uint8_t*>(constants_[i]->data());
   }
 
-  const BuildContext build{kernels, threads, [this](const TensorRef& tensor) { return Resolve(tensor); }, weights};
+  const BuildContext build{kernels, threads, [this](const TensorRef& tensor) { return Resolve(tensor); },
+                           weights};
   for (const StepSpec& step : spec.steps) {
     const StepFactory factory = FindStepFactory(step.op);
     step.Expect(factory != nullptr, "a native operator");
     for (const TensorRef& output : step.outputs) {
-      step.Expect(output.space == Space::kArena || output.space == Space::kOutput, "outputs in the arena or an output");
+      step.Expect(output.space == Space::kArena || output.space == Space::kOutput,
+                  "outputs in the arena or an output");
     }
     steps_.push_back(factory(step, build));
     scratch_bytes_ = std::max(scratch_bytes_, RoundUp(steps_.back()->scratch_bytes(), 4096));
@@ -67,8 +69,9 @@ Address Plan::Resolve(const TensorRef& tensor) const {
       break;
   }
   if (slot >= bases_.size() || tensor.offset > available || tensor.Bytes() > available - tensor.offset) {
-    throw Error(ErrorCode::kInternal, "Expected " + Describe(tensor) + " inside " + std::to_string(available) +
-                                          " bytes, got offset " + std::to_string(tensor.offset));
+    throw Error(ErrorCode::kInternal, "Expected " + Describe(tensor) + " inside " +
+                                          std::to_string(available) + " bytes, got offset " +
+                                          std::to_string(tensor.offset));
   }
   return Address{slot, tensor.offset};
 }
@@ -96,7 +99,8 @@ void Plan::RunThread(size_t thread) noexcept {
     const Step& step = *steps_[i];
     const Clock::time_point start = timed ? Clock::now() : Clock::time_point();
     // A thread that sees the flag skips the work but still meets the others at every barrier.
-    const bool skip = cancel_->load(std::memory_order_relaxed) || failure_.load(std::memory_order_relaxed) != nullptr;
+    const bool skip =
+        cancel_->load(std::memory_order_relaxed) || failure_.load(std::memory_order_relaxed) != nullptr;
     if (!skip) {
       if (team_->size() == 1) {
         for (size_t chunk = 0; chunk < step.chunks(); ++chunk) step.Run(context, chunk, scratch);

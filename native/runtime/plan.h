@@ -28,10 +28,10 @@ class Plan {
   size_t output_bytes(size_t i) const { return output_bytes_[i]; }
 
   // inputs[i] and outputs[i] point to input_bytes(i) and output_bytes(i) bytes. One run at a time.
-  // Allocates nothing. Stops early when `cancel` becomes true. `step_seconds` [step_count()] takes how long each step
-  // took, or is null.
-  RunStatus Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* const* outputs, const std::atomic<bool>& cancel,
-                double* step_seconds = nullptr) noexcept;
+  // Allocates nothing. Stops early when `cancel` becomes true. `step_seconds` [step_count()] takes how long
+  // each step took, or is null.
+  RunStatus Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* const* outputs,
+                const std::atomic<bool>& cancel, double* step_seconds = nullptr) noexcept;
 
   size_t step_count() const { return steps_.size(); }
 
@@ -48,9 +48,9 @@ class Plan {
   size_t session_constants_ = 0;
   AlignedBuffer<uint8_t> arena_;
   std::vector<std::unique_ptr<Step>> steps_;
-  size_t scratch_bytes_ = 0;         // per thread
-  AlignedBuffer<uint8_t> scratch_;   // [threads, scratch_bytes_]
-  std::vector<uint8_t*> bases_;      // by slot
+  size_t scratch_bytes_ = 0;                     // per thread
+  AlignedBuffer<uint8_t> scratch_;               // [threads, scratch_bytes_]
+  std::vector<uint8_t*> bases_;                  // by slot
   std::vector<std::atomic<size_t>> next_chunk_;  // by step
   std::atomic<const char*> failure_{nullptr};
   std::atomic<const void*> failed_step_{nullptr};

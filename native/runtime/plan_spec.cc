@@ -5,16 +5,20 @@
 namespace espalier {
 
 void StepSpec::Expect(bool condition, const std::string& what) const {
-  if (!condition) throw Error(ErrorCode::kInternal, "Step " + op + " of node \"" + name + "\": expected " + what);
+  if (!condition)
+    throw Error(ErrorCode::kInternal, "Step " + op + " of node \"" + name + "\": expected " + what);
 }
 
 int64_t StepSpec::Int(const char* key) const { return Ints(key, 1)[0]; }
 
-int64_t StepSpec::Int(const char* key, int64_t fallback) const { return ints.count(key) ? Int(key) : fallback; }
+int64_t StepSpec::Int(const char* key, int64_t fallback) const {
+  return ints.count(key) ? Int(key) : fallback;
+}
 
 const std::vector<int64_t>& StepSpec::Ints(const char* key, size_t length) const {
   const auto found = ints.find(key);
-  Expect(found != ints.end() && found->second.size() == length, std::to_string(length) + " integers in " + key);
+  Expect(found != ints.end() && found->second.size() == length,
+         std::to_string(length) + " integers in " + key);
   return found->second;
 }
 

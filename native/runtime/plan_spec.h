@@ -19,7 +19,8 @@ struct StepSpec {
   std::map<std::string, std::vector<double>> floats;
   std::vector<size_t> weights;  // ids of packed weights of the session, one per group
 
-  // Readers that throw Error{kInternal} naming the step when the number is missing or not as long as expected.
+  // Readers that throw Error{kInternal} naming the step when the number is missing or not as long as
+  // expected.
   int64_t Int(const char* key) const;
   int64_t Int(const char* key, int64_t fallback) const;
   const std::vector<int64_t>& Ints(const char* key, size_t length) const;

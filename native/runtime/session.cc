@@ -20,7 +20,8 @@ size_t Session::AddWeights(const MatrixView& view, WeightFormat format) {
 
 size_t Session::CreatePlan(const PlanSpec& spec) {
   auto plan = std::make_shared<Plan>(spec, kernels_, threads(), constants_, [this](size_t id) {
-    if (id >= weights_.size()) throw Error(ErrorCode::kInternal, "Expected an id of packed weights, got " + std::to_string(id));
+    if (id >= weights_.size())
+      throw Error(ErrorCode::kInternal, "Expected an id of packed weights, got " + std::to_string(id));
     return weights_[id];
   });
   plans_.emplace(next_plan_, std::move(plan));
@@ -35,7 +36,8 @@ std::shared_ptr<Plan> Session::FindPlan(size_t id) const {
 void Session::Run(Plan& plan, const uint8_t* const* inputs, uint8_t* const* outputs, double* step_seconds) {
   std::lock_guard<std::mutex> lock(run_mutex_);
   const RunStatus status = plan.Run(team_, inputs, outputs, cancel_, step_seconds);
-  if (status == RunStatus::kCancelled) throw Error(ErrorCode::kReleased, "The session was released during the run");
+  if (status == RunStatus::kCancelled)
+    throw Error(ErrorCode::kReleased, "The session was released during the run");
   if (status == RunStatus::kFailed) throw Error(ErrorCode::kArgument, plan.FailureMessage());
 }
 

@@ -20,8 +20,8 @@ struct Address {
 
 // What a step sees while it runs.
 struct RunContext {
-  uint8_t* const* bases;                // by slot
-  std::atomic<const char*>* failure;    // set by a step whose data (an index, say) cannot be used
+  uint8_t* const* bases;              // by slot
+  std::atomic<const char*>* failure;  // set by a step whose data (an index, say) cannot be used
   std::atomic<const void*>* failed_step;
 
   template <typename T>
@@ -77,7 +77,8 @@ struct Split {
   size_t End(size_t part) const { return (part + 1) * total / parts; }
 };
 
-// Ranges of at least `grain`: one for one thread, at most four per thread otherwise, so that a slow core is made up for.
+// Ranges of at least `grain`: one for one thread, at most four per thread otherwise, so that a slow core is
+// made up for.
 Split SplitWork(size_t total, size_t grain, size_t threads);
 
 }  // namespace espalier

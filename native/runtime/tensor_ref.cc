@@ -11,9 +11,10 @@ struct DTypeInfo {
 };
 
 // In the order of DType.
-constexpr DTypeInfo kDTypes[] = {{"float32", 4}, {"float64", 8}, {"float16", 2}, {"bfloat16", 2}, {"int8", 1},
-                                 {"uint8", 1},   {"int16", 2},   {"uint16", 2},  {"int32", 4},    {"uint32", 4},
-                                 {"int64", 8},   {"uint64", 8},  {"bool", 1}};
+constexpr DTypeInfo kDTypes[] = {{"float32", 4}, {"float64", 8}, {"float16", 2}, {"bfloat16", 2},
+                                 {"int8", 1},    {"uint8", 1},   {"int16", 2},   {"uint16", 2},
+                                 {"int32", 4},   {"uint32", 4},  {"int64", 8},   {"uint64", 8},
+                                 {"bool", 1}};
 
 }  // namespace
 

@@ -27,7 +27,8 @@ void Pause() noexcept {
 
 ThreadTeam::ThreadTeam(size_t threads) {
   try {
-    for (size_t thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { Work(thread); });
+    for (size_t thread = 1; thread < threads; ++thread)
+      workers_.emplace_back([this, thread] { Work(thread); });
   } catch (const std::system_error&) {
     const size_t got = size();
     Stop();

@@ -25,7 +25,8 @@ class ThreadTeam {
   // Calls function(data, thread) on every thread, thread 0 being the caller, and returns when all are done.
   void Run(Function function, void* data) noexcept;
 
-  // Called by every thread inside Run: returns when all have arrived. Spins, then yields (an oversubscribed core).
+  // Called by every thread inside Run: returns when all have arrived. Spins, then yields (an oversubscribed
+  // core).
   void Barrier() noexcept;
 
  private:

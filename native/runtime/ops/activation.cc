@@ -4,7 +4,8 @@ namespace espalier {
 
 UnaryOp ReadUnaryOp(const StepSpec& spec, const char* key, UnaryOp fallback) {
   const int64_t op = spec.Int(key, static_cast<int64_t>(fallback));
-  spec.Expect(op >= 0 && op < static_cast<int64_t>(UnaryOp::kCount), std::string("a unary operator in ") + key);
+  spec.Expect(op >= 0 && op < static_cast<int64_t>(UnaryOp::kCount),
+              std::string("a unary operator in ") + key);
   return static_cast<UnaryOp>(op);
 }
 

@@ -6,8 +6,8 @@
 
 namespace espalier {
 
-// The activation fused behind an operator: a clamp that kernels do in registers, or a unary function done on rows
-// that are still in the first-level cache.
+// The activation fused behind an operator: a clamp that kernels do in registers, or a unary function done on
+// rows that are still in the first-level cache.
 struct Activation {
   float lo = -std::numeric_limits<float>::infinity();
   float hi = std::numeric_limits<float>::infinity();

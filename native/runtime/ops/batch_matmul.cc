@@ -1,7 +1,7 @@
-// y[b] [m, n] = a[b] [m, k] * b[b] [k, n], both operands computed at run time (attention, Gemm without constants).
-// ints: "m", "k", "n", "a_offsets" and "b_offsets": for each of the output's matrices, in order, where its operands
-// start (elements; broadcasting repeats them); "transpose_a", "transpose_b": a is stored [k, m], b is stored [n, k].
-// floats: "alpha" scales the product.
+// y[b] [m, n] = a[b] [m, k] * b[b] [k, n], both operands computed at run time (attention, Gemm without
+// constants). ints: "m", "k", "n", "a_offsets" and "b_offsets": for each of the output's matrices, in order,
+// where its operands start (elements; broadcasting repeats them); "transpose_a", "transpose_b": a is stored
+// [k, m], b is stored [n, k]. floats: "alpha" scales the product.
 
 #include <algorithm>
 #include <limits>
@@ -29,14 +29,17 @@ class BatchMatmul final : public Step {
         b_offsets_(spec.Sizes("b_offsets")) {
     spec.Expect(spec.inputs.size() == 2 && spec.outputs.size() == 1, "two inputs and one output");
     spec.Expect(a_offsets_.size() == b_offsets_.size(), "as many offsets of a as of b");
-    for (size_t offset : a_offsets_) spec.Expect(offset + m_ * k_ <= spec.inputs[0].Elements(), "offsets inside a");
-    for (size_t offset : b_offsets_) spec.Expect(offset + k_ * n_ <= spec.inputs[1].Elements(), "offsets inside b");
+    for (size_t offset : a_offsets_)
+      spec.Expect(offset + m_ * k_ <= spec.inputs[0].Elements(), "offsets inside a");
+    for (size_t offset : b_offsets_)
+      spec.Expect(offset + k_ * n_ <= spec.inputs[1].Elements(), "offsets inside b");
     spec.Expect(spec.outputs[0].Elements() == a_offsets_.size() * m_ * n_, "an output [batch, m, n]");
     a_ = build.resolve(spec.inputs[0]);
     b_ = build.resolve(spec.inputs[1]);
     y_ = build.resolve(spec.outputs[0]);
     const size_t row_blocks = (m_ + kRowBlock - 1) / kRowBlock;
-    row_parts_ = a_offsets_.size() >= build.threads ? 1 : std::max<size_t>(std::min(build.threads, row_blocks), 1);
+    row_parts_ =
+        a_offsets_.size() >= build.threads ? 1 : std::max<size_t>(std::min(build.threads, row_blocks), 1);
     chunks_ = a_offsets_.size() * row_parts_;
     panel_width_ = PanelWidth(k_, n_);
     packed_floats_ = RoundUp(RoundUp(m_, kRowBlock) * k_, kRowBlock);
@@ -70,7 +73,8 @@ class BatchMatmul final : public Step {
         for (size_t k = 0; k < k_; ++k) std::copy_n(b + k * n_ + column, width, panel + k * stride);
       }
       for (size_t k = 0; k < k_; ++k) std::fill(panel + k * stride + width, panel + (k + 1) * stride, 0.0f);
-      kernels_.panel_matmul_block16(weights, row_begin, row_end, panel, stride, width, y + column, n_, epilogue);
+      kernels_.panel_matmul_block16(weights, row_begin, row_end, panel, stride, width, y + column, n_,
+                                    epilogue);
     }
   }
 

@@ -1,6 +1,6 @@
-// Convolution as panel matmul: y [out_channels, pixels] = W [out_channels, channels * taps] * panel, where the panel
-// holds, for a run of output pixels, the input value under every channel and tap (im2col, one tile at a time, so that
-// it stays in cache). Dense and sparse weights share it.
+// Convolution as panel matmul: y [out_channels, pixels] = W [out_channels, channels * taps] * panel, where
+// the panel holds, for a run of output pixels, the input value under every channel and tap (im2col, one tile
+// at a time, so that it stays in cache). Dense and sparse weights share it.
 
 #include <algorithm>
 #include <cstring>
@@ -30,8 +30,8 @@ struct PixelRun {
   size_t panel_column;
 };
 
-// What tap column kw sees for a run: `before` pixels of padding, `inside` input values from input column `input`, then
-// padding again.
+// What tap column kw sees for a run: `before` pixels of padding, `inside` input values from input column
+// `input`, then padding again.
 struct TapRun {
   size_t before;
   size_t inside;
@@ -63,7 +63,8 @@ void PackRun(const WindowGeometry& g, const float* x, size_t channels, const Pix
       const size_t after = run.count - tap.before - tap.inside;
       const float* from = outside ? x : x + static_cast<size_t>(iy) * g.width + tap.input;
       float* to = panel + (kh * g.kernel_w + kw) * panel_stride + run.panel_column;
-      for (size_t channel = 0; channel < channels; ++channel, from += g.plane(), to += g.taps() * panel_stride) {
+      for (size_t channel = 0; channel < channels;
+           ++channel, from += g.plane(), to += g.taps() * panel_stride) {
         for (size_t i = 0; i < tap.before; ++i) to[i] = 0.0f;
         float* inside = to + tap.before;
         if (g.stride_w == 1) {
@@ -90,16 +91,21 @@ WindowGeometry Flatten(WindowGeometry g) {
 class Conv2d final : public Step {
  public:
   Conv2d(const StepSpec& spec, const BuildContext& build)
-      : Step(spec.name), kernels_(build.kernels), geometry_(Flatten(ReadWindow(spec))), activation_(ReadActivation(spec)) {
+      : Step(spec.name),
+        kernels_(build.kernels),
+        geometry_(Flatten(ReadWindow(spec))),
+        activation_(ReadActivation(spec)) {
     const WindowGeometry& g = geometry_;
     const size_t groups = spec.weights.size();
-    spec.Expect(groups > 0 && g.channels % groups == 0 && g.out_channels % groups == 0, "weights for every group");
+    spec.Expect(groups > 0 && g.channels % groups == 0 && g.out_channels % groups == 0,
+                "weights for every group");
     group_channels_ = g.channels / groups;
     group_outputs_ = g.out_channels / groups;
     for (size_t id : spec.weights) {
       weights_.push_back(build.weights(id));
-      spec.Expect(weights_.back()->rows() == group_outputs_ && weights_.back()->cols() == group_channels_ * g.taps(),
-                  "weights [outputs, channels x taps]");
+      spec.Expect(
+          weights_.back()->rows() == group_outputs_ && weights_.back()->cols() == group_channels_ * g.taps(),
+          "weights [outputs, channels x taps]");
     }
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
@@ -164,7 +170,8 @@ class Conv2d final : public Step {
     epilogue.residual_stride = g.out_plane();
     epilogue.lo = activation_.lo;
     epilogue.hi = activation_.hi;
-    PanelMatmul(kernels_, *weights_[group], row_begin, row_end, panel, panel_stride, width, y, g.out_plane(), epilogue);
+    PanelMatmul(kernels_, *weights_[group], row_begin, row_end, panel, panel_stride, width, y, g.out_plane(),
+                epilogue);
     if (!activation_.is_clamp()) {
       for (size_t row = row_begin; row < row_end; ++row) {
         float* values = y + row * g.out_plane();

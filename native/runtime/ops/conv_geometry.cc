@@ -6,12 +6,14 @@ WindowGeometry ReadWindow(const StepSpec& spec) {
   spec.Expect(!spec.inputs.empty() && spec.outputs.size() == 1, "inputs and one output");
   const TensorRef& x = spec.inputs[0];
   const TensorRef& y = spec.outputs[0];
-  spec.Expect(x.dims.size() == 4 && y.dims.size() == 4 && x.dtype == DType::kFloat32 && y.dtype == DType::kFloat32,
-              "4-D float32 tensors");
+  spec.Expect(
+      x.dims.size() == 4 && y.dims.size() == 4 && x.dtype == DType::kFloat32 && y.dtype == DType::kFloat32,
+      "4-D float32 tensors");
   spec.Expect(x.dims[0] == y.dims[0], "equal batch sizes");
   const auto pair = [&](const char* key, size_t least, size_t* h, size_t* w) {
     const std::vector<size_t> sizes = spec.Sizes(key);
-    spec.Expect(sizes.size() == 2 && sizes[0] >= least && sizes[1] >= least, std::string("two sizes in ") + key);
+    spec.Expect(sizes.size() == 2 && sizes[0] >= least && sizes[1] >= least,
+                std::string("two sizes in ") + key);
     *h = sizes[0];
     *w = sizes[1];
   };

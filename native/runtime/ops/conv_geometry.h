@@ -4,8 +4,8 @@
 
 namespace espalier {
 
-// A 2-D window sliding over planes: x [batch, channels, height, width] -> y [batch, out_channels, out_height, out_width].
-// 1-D operators have height 1.
+// A 2-D window sliding over planes: x [batch, channels, height, width] -> y [batch, out_channels, out_height,
+// out_width]. 1-D operators have height 1.
 struct WindowGeometry {
   size_t batch, channels, height, width;
   size_t out_channels, out_height, out_width;
@@ -17,7 +17,8 @@ struct WindowGeometry {
   size_t out_plane() const { return out_height * out_width; }
 };
 
-// Reads inputs[0], outputs[0] (both 4-D float32) and ints "kernel", "strides", "dilations" [h, w], "pads" [top, left].
+// Reads inputs[0], outputs[0] (both 4-D float32) and ints "kernel", "strides", "dilations" [h, w], "pads"
+// [top, left].
 WindowGeometry ReadWindow(const StepSpec& spec);
 
 }  // namespace espalier

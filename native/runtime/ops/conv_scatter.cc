@@ -1,7 +1,7 @@
-// The second half of a transposed convolution. A matmul has made x [batch, out_channels * taps, height, width]: what
-// every input pixel adds under every tap of the kernel. Here each goes to its place (col2im):
-// y [batch, out_channels, iy * stride_h + kh * dilation_h - pad_top, ...] += x [batch, (channel, kh, kw), iy, ix].
-// inputs: x, bias [out_channels] if has_bias.
+// The second half of a transposed convolution. A matmul has made x [batch, out_channels * taps, height,
+// width]: what every input pixel adds under every tap of the kernel. Here each goes to its place (col2im): y
+// [batch, out_channels, iy * stride_h + kh * dilation_h - pad_top, ...] += x [batch, (channel, kh, kw), iy,
+// ix]. inputs: x, bias [out_channels] if has_bias.
 
 #include <algorithm>
 
@@ -15,7 +15,10 @@ namespace {
 class ConvScatter final : public Step {
  public:
   ConvScatter(const StepSpec& spec, const BuildContext& build)
-      : Step(spec.name), kernels_(build.kernels), geometry_(ReadWindow(spec)), activation_(ReadActivation(spec)) {
+      : Step(spec.name),
+        kernels_(build.kernels),
+        geometry_(ReadWindow(spec)),
+        activation_(ReadActivation(spec)) {
     const WindowGeometry& g = geometry_;
     has_bias_ = spec.Int("has_bias", 0) != 0;
     spec.Expect(g.channels == g.out_channels * g.taps(), "x [batch, out channels x taps, height, width]");
@@ -35,7 +38,8 @@ class ConvScatter final : public Step {
     for (size_t plane = split_.Begin(chunk); plane < split_.End(chunk); ++plane) {
       const float* x = context.At<const float>(x_) + plane * g.taps() * g.plane();
       float* y = context.At<float>(y_) + plane * g.out_plane();
-      std::fill(y, y + g.out_plane(), has_bias_ ? context.At<const float>(bias_)[plane % g.out_channels] : 0.0f);
+      std::fill(y, y + g.out_plane(),
+                has_bias_ ? context.At<const float>(bias_)[plane % g.out_channels] : 0.0f);
       for (size_t kh = 0; kh < g.kernel_h; ++kh) {
         for (size_t kw = 0; kw < g.kernel_w; ++kw, x += g.plane()) ScatterTap(x, kh, kw, y);
       }
@@ -57,7 +61,8 @@ class ConvScatter final : public Step {
     const ptrdiff_t first = std::min(shift < 0 ? (-shift + stride - 1) / stride : 0, width);
     const ptrdiff_t last = std::clamp(room > 0 ? (room + stride - 1) / stride : 0, first, width);
     for (size_t iy = 0; iy < g.height; ++iy) {
-      const ptrdiff_t oy = static_cast<ptrdiff_t>(iy * g.stride_h + kh * g.dilation_h) - static_cast<ptrdiff_t>(g.pad_top);
+      const ptrdiff_t oy =
+          static_cast<ptrdiff_t>(iy * g.stride_h + kh * g.dilation_h) - static_cast<ptrdiff_t>(g.pad_top);
       if (oy < 0 || oy >= static_cast<ptrdiff_t>(g.out_height)) continue;
       const float* from = x + iy * g.width;
       float* to = y + static_cast<size_t>(oy) * g.out_width;

@@ -1,6 +1,6 @@
-// Every operator that only moves elements: transpose, slice, concat, split, expand, pad, tile. One strided copy:
-// for all index vectors i below "dims": y["y_start" + sum i * y_strides] = x["x_start" + sum i * x_strides].
-// And "fill": every element of the output becomes the one-element input.
+// Every operator that only moves elements: transpose, slice, concat, split, expand, pad, tile. One strided
+// copy: for all index vectors i below "dims": y["y_start" + sum i * y_strides] = x["x_start" + sum i *
+// x_strides]. And "fill": every element of the output becomes the one-element input.
 
 #include <algorithm>
 
@@ -42,8 +42,8 @@ StepSpec Collapse(const StepSpec& spec) {
   return collapsed;
 }
 
-// With a transposed pair of innermost dims, swap another dim into the last-but-one place so that x is contiguous along
-// it: the copy is then a run of plane transposes.
+// With a transposed pair of innermost dims, swap another dim into the last-but-one place so that x is
+// contiguous along it: the copy is then a run of plane transposes.
 bool MakeTransposable(StepSpec* spec) {
   std::vector<int64_t>& dims = spec->ints["dims"];
   std::vector<int64_t>& x = spec->ints["x_strides"];
@@ -78,8 +78,8 @@ class Copy final : public Step {
     const auto bytes = static_cast<ptrdiff_t>(element_bytes_);
     if (transposed_) {
       planes_.ForEach(split_.Begin(chunk), split_.End(chunk), [&](const StridedRows<2>::Offsets& offsets) {
-        kernels_.transpose(reinterpret_cast<const float*>(x) + offsets[0], plane_x_stride_, plane_rows_, plane_cols_,
-                           reinterpret_cast<float*>(y) + offsets[1], plane_y_stride_);
+        kernels_.transpose(reinterpret_cast<const float*>(x) + offsets[0], plane_x_stride_, plane_rows_,
+                           plane_cols_, reinterpret_cast<float*>(y) + offsets[1], plane_y_stride_);
       });
       return;
     }

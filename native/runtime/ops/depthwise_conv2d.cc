@@ -1,5 +1,6 @@
-// Convolution with one input channel per group: every output row is a weighted sum of kernel_h * kernel_w input rows.
-// inputs: x, weights [out_channels, taps] (raw float32), bias [out_channels] if has_bias, residual if has_residual.
+// Convolution with one input channel per group: every output row is a weighted sum of kernel_h * kernel_w
+// input rows. inputs: x, weights [out_channels, taps] (raw float32), bias [out_channels] if has_bias,
+// residual if has_residual.
 
 #include <algorithm>
 
@@ -19,7 +20,8 @@ class DepthwiseConv2d final : public Step {
         activation_(ReadActivation(spec)),
         window_(geometry_, 0.0f) {
     const WindowGeometry& g = geometry_;
-    spec.Expect(g.channels > 0 && g.out_channels % g.channels == 0, "output channels a multiple of the channels");
+    spec.Expect(g.channels > 0 && g.out_channels % g.channels == 0,
+                "output channels a multiple of the channels");
     has_bias_ = spec.Int("has_bias", 0) != 0;
     has_residual_ = spec.Int("has_residual", 0) != 0;
     spec.Expect(spec.inputs.size() == 2u + has_bias_ + has_residual_, "x, weights, bias and residual");
@@ -38,7 +40,8 @@ class DepthwiseConv2d final : public Step {
     const size_t planes = g.batch * g.channels;
     split_ = SplitWork(planes, 1, build.threads);
     chunks_ = split_.parts;
-    scratch_bytes_ = RoundUp(g.taps() * sizeof(float*), kAlignment) + window_.scratch_floats() * sizeof(float);
+    scratch_bytes_ =
+        RoundUp(g.taps() * sizeof(float*), kAlignment) + window_.scratch_floats() * sizeof(float);
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
@@ -68,10 +71,10 @@ class DepthwiseConv2d final : public Step {
     const WindowGeometry& g = geometry_;
     const size_t offset = out_plane * g.out_plane() + row * g.out_width;
     float* y = context.At<float>(y_) + offset;
-    kernels_.weighted_taps(taps, context.At<const float>(weights_) + channel * g.taps(), g.taps(), g.out_width, y,
-                           has_bias_ ? context.At<const float>(bias_)[channel] : 0.0f,
-                           has_residual_ ? context.At<const float>(residual_) + offset : nullptr, activation_.lo,
-                           activation_.hi);
+    kernels_.weighted_taps(taps, context.At<const float>(weights_) + channel * g.taps(), g.taps(),
+                           g.out_width, y, has_bias_ ? context.At<const float>(bias_)[channel] : 0.0f,
+                           has_residual_ ? context.At<const float>(residual_) + offset : nullptr,
+                           activation_.lo, activation_.hi);
     if (!activation_.is_clamp()) {
       kernels_.unary(activation_.op, activation_.alpha, activation_.beta, y, y, g.out_width);
     }

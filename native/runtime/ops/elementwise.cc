@@ -13,7 +13,17 @@ namespace {
 
 constexpr size_t kGrain = 4096;  // elements worth another thread
 
-enum class CompareOp : int64_t { kEqual = 0, kLess, kGreater, kLessOrEqual, kGreaterOrEqual, kAnd, kOr, kXor, kCount };
+enum class CompareOp : int64_t {
+  kEqual = 0,
+  kLess,
+  kGreater,
+  kLessOrEqual,
+  kGreaterOrEqual,
+  kAnd,
+  kOr,
+  kXor,
+  kCount
+};
 
 // Splits rows of `length` over threads.
 Split SplitRows(size_t rows, size_t length, size_t threads) {
@@ -116,16 +126,19 @@ class Binary final : public TwoOperands {
 
   void Run(const RunContext& context, size_t chunk, uint8_t*) const noexcept override {
     if (dtype_ == DType::kInt32) {
-      return RunRows<int32_t, int32_t>(context, chunk, [this](int32_t a, int32_t b) { return Apply(op_, a, b); });
+      return RunRows<int32_t, int32_t>(context, chunk,
+                                       [this](int32_t a, int32_t b) { return Apply(op_, a, b); });
     }
     if (dtype_ == DType::kInt64) {
-      return RunRows<int64_t, int64_t>(context, chunk, [this](int64_t a, int64_t b) { return Apply(op_, a, b); });
+      return RunRows<int64_t, int64_t>(context, chunk,
+                                       [this](int64_t a, int64_t b) { return Apply(op_, a, b); });
     }
     const size_t length = rows_.row_length();
     float* y = context.At<float>(y_) + split_.Begin(chunk) * length;
     rows_.ForEach(split_.Begin(chunk), split_.End(chunk), [&](const StridedRows<2>::Offsets& offsets) {
       kernels_.binary(op_, context.At<const float>(a_) + offsets[0], static_cast<int>(rows_.row_stride(0)),
-                      context.At<const float>(b_) + offsets[1], static_cast<int>(rows_.row_stride(1)), y, length);
+                      context.At<const float>(b_) + offsets[1], static_cast<int>(rows_.row_stride(1)), y,
+                      length);
       y += length;
     });
   }
@@ -141,7 +154,8 @@ class CompareStep final : public TwoOperands {
       : TwoOperands(spec, build), op_(static_cast<CompareOp>(spec.Int("op"))) {
     spec.Expect(op_ >= CompareOp::kEqual && op_ < CompareOp::kCount, "a comparison");
     spec.Expect(spec.outputs[0].dtype == DType::kBool, "a bool output");
-    spec.Expect(dtype_ == DType::kFloat32 || dtype_ == DType::kInt32 || dtype_ == DType::kInt64 || dtype_ == DType::kBool,
+    spec.Expect(dtype_ == DType::kFloat32 || dtype_ == DType::kInt32 || dtype_ == DType::kInt64 ||
+                    dtype_ == DType::kBool,
                 "float32, int32, int64 or bool");
   }
 

@@ -1,5 +1,5 @@
-// y [outer, count, inner] = x [outer, axis, inner] at run-time indices [count] (int32 or int64, negative from the end).
-// ints: "outer", "axis", "inner". An index outside the axis fails the run.
+// y [outer, count, inner] = x [outer, axis, inner] at run-time indices [count] (int32 or int64, negative from
+// the end). ints: "outer", "axis", "inner". An index outside the axis fails the run.
 
 #include <cstring>
 
@@ -38,8 +38,8 @@ class Gather final : public Step {
       if (index < 0) index += axis;
       if (index < 0 || index >= axis) return Fail(context, "expected indices inside the gathered axis");
       for (size_t o = 0; o < outer_; ++o) {
-        std::memcpy(y + (o * count_ + i) * row_bytes_, x + (o * axis_ + static_cast<size_t>(index)) * row_bytes_,
-                    row_bytes_);
+        std::memcpy(y + (o * count_ + i) * row_bytes_,
+                    x + (o * axis_ + static_cast<size_t>(index)) * row_bytes_, row_bytes_);
       }
     }
   }

@@ -1,5 +1,5 @@
-// y [n, outputs] = x [n, inputs] * W^T with packed weights W [outputs, inputs]. inputs: x, bias [outputs] if has_bias,
-// residual [n, outputs] if has_residual.
+// y [n, outputs] = x [n, inputs] * W^T with packed weights W [outputs, inputs]. inputs: x, bias [outputs] if
+// has_bias, residual [n, outputs] if has_residual.
 
 #include <algorithm>
 #include <limits>
@@ -39,7 +39,8 @@ class Matmul final : public Step {
     if (n_ == 1) {
       constexpr size_t kBytesPerPart = 32 * 1024;  // less is not worth another thread
       const size_t bytes_per_block = weights_->byte_size() / std::max<size_t>(row_blocks, 1);
-      row_parts_ = SplitWork(row_blocks, kBytesPerPart / std::max<size_t>(bytes_per_block, 1), build.threads).parts;
+      row_parts_ =
+          SplitWork(row_blocks, kBytesPerPart / std::max<size_t>(bytes_per_block, 1), build.threads).parts;
       chunks_ = row_parts_;
       return;
     }
@@ -78,7 +79,8 @@ class Matmul final : public Step {
     const size_t width = std::min(panel_width_, n_ - first);
     const size_t stride = RoundUp(width, 16);
     float* panel = reinterpret_cast<float*>(scratch);  // [inputs, stride]
-    float* product = panel + RoundUp(inputs * panel_width_ * sizeof(float), kAlignment) / sizeof(float);  // [outputs, stride]
+    float* product = panel + RoundUp(inputs * panel_width_ * sizeof(float), kAlignment) /
+                                 sizeof(float);  // [outputs, stride]
     kernels_.transpose(x + first * inputs, inputs, width, inputs, panel, stride);
     for (size_t k = 0; k < inputs; ++k) std::fill(panel + k * stride + width, panel + (k + 1) * stride, 0.0f);
     PanelMatmul(kernels_, *weights_, row_begin, row_end, panel, stride, width, product, stride, epilogue);
@@ -86,7 +88,8 @@ class Matmul final : public Step {
     kernels_.transpose(product + row_begin * stride, stride, row_end - row_begin, width, out, outputs);
     if (!has_residual_ && activation_.is_clamp()) return;
     for (size_t i = 0; i < width; ++i) {
-      Finish(out + i * outputs, residual ? residual + (first + i) * outputs + row_begin : nullptr, row_end - row_begin);
+      Finish(out + i * outputs, residual ? residual + (first + i) * outputs + row_begin : nullptr,
+             row_end - row_begin);
     }
   }
 
@@ -97,7 +100,8 @@ class Matmul final : public Step {
       kernels_.binary(BinaryOp::kAdd, y, 1, residual, 1, y, count);
       if (activation_.is_clamp()) kernels_.unary(UnaryOp::kClip, activation_.lo, activation_.hi, y, y, count);
     }
-    if (!activation_.is_clamp()) kernels_.unary(activation_.op, activation_.alpha, activation_.beta, y, y, count);
+    if (!activation_.is_clamp())
+      kernels_.unary(activation_.op, activation_.alpha, activation_.beta, y, y, count);
   }
 
   const KernelTable& kernels_;

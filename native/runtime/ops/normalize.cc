@@ -1,5 +1,5 @@
-// Softmax over n of x [outer, n, inner] (ints "outer", "n", "inner"), and layer normalisation over n of x [outer, n]
-// (ints "outer", "n", "has_scale", "has_bias"; floats "epsilon"; inputs x, scale [n], bias [n]).
+// Softmax over n of x [outer, n, inner] (ints "outer", "n", "inner"), and layer normalisation over n of x
+// [outer, n] (ints "outer", "n", "has_scale", "has_bias"; floats "epsilon"; inputs x, scale [n], bias [n]).
 
 #include <algorithm>
 
@@ -60,9 +60,12 @@ class LayerNorm final : public Step {
         has_scale_(spec.Int("has_scale", 0) != 0),
         has_bias_(spec.Int("has_bias", 0) != 0) {
     const auto outer = static_cast<size_t>(spec.Int("outer"));
-    spec.Expect(spec.inputs.size() == 1u + has_scale_ + has_bias_ && spec.outputs.size() == 1, "x, scale and bias");
-    for (size_t i = 1; i < spec.inputs.size(); ++i) spec.Expect(spec.inputs[i].Elements() == n_, "scale and bias [n]");
-    spec.Expect(spec.inputs[0].Elements() == outer * n_ && spec.outputs[0].Elements() == outer * n_, "x and y [outer, n]");
+    spec.Expect(spec.inputs.size() == 1u + has_scale_ + has_bias_ && spec.outputs.size() == 1,
+                "x, scale and bias");
+    for (size_t i = 1; i < spec.inputs.size(); ++i)
+      spec.Expect(spec.inputs[i].Elements() == n_, "scale and bias [n]");
+    spec.Expect(spec.inputs[0].Elements() == outer * n_ && spec.outputs[0].Elements() == outer * n_,
+                "x and y [outer, n]");
     x_ = build.resolve(spec.inputs[0]);
     if (has_scale_) scale_ = build.resolve(spec.inputs[1]);
     if (has_bias_) bias_ = build.resolve(spec.inputs.back());
@@ -75,7 +78,8 @@ class LayerNorm final : public Step {
     const float* scale = has_scale_ ? context.At<const float>(scale_) : nullptr;
     const float* bias = has_bias_ ? context.At<const float>(bias_) : nullptr;
     for (size_t row = split_.Begin(chunk); row < split_.End(chunk); ++row) {
-      kernels_.layer_norm(context.At<const float>(x_) + row * n_, scale, bias, epsilon_, context.At<float>(y_) + row * n_, n_);
+      kernels_.layer_norm(context.At<const float>(x_) + row * n_, scale, bias, epsilon_,
+                          context.At<float>(y_) + row * n_, n_);
     }
   }
 

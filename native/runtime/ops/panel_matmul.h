@@ -8,14 +8,14 @@
 namespace espalier {
 
 // Calls the panel kernel of the weights' format; see kernels.inc for the contract.
-inline void PanelMatmul(const KernelTable& kernels, const PackedWeights& weights, size_t row_begin, size_t row_end,
-                        const float* panel, size_t panel_stride, size_t width, float* out, size_t out_stride,
-                        const Epilogue& epilogue) noexcept {
+inline void PanelMatmul(const KernelTable& kernels, const PackedWeights& weights, size_t row_begin,
+                        size_t row_end, const float* panel, size_t panel_stride, size_t width, float* out,
+                        size_t out_stride, const Epilogue& epilogue) noexcept {
   switch (weights.format()) {
     case WeightFormat::kDense:
     case WeightFormat::kBlock16:
-      return kernels.panel_matmul_block16(weights.block(), row_begin, row_end, panel, panel_stride, width, out,
-                                          out_stride, epilogue);
+      return kernels.panel_matmul_block16(weights.block(), row_begin, row_end, panel, panel_stride, width,
+                                          out, out_stride, epilogue);
     case WeightFormat::kBlock8:
       return kernels.panel_matmul_block8(weights.block(), row_begin, row_end, panel, panel_stride, width, out,
                                          out_stride, epilogue);
@@ -23,8 +23,8 @@ inline void PanelMatmul(const KernelTable& kernels, const PackedWeights& weights
       return kernels.panel_matmul_block4(weights.block(), row_begin, row_end, panel, panel_stride, width, out,
                                          out_stride, epilogue);
     case WeightFormat::kCsr:
-      return kernels.panel_matmul_csr(weights.csr(), row_begin, row_end, panel, panel_stride, width, out, out_stride,
-                                      epilogue);
+      return kernels.panel_matmul_csr(weights.csr(), row_begin, row_end, panel, panel_stride, width, out,
+                                      out_stride, epilogue);
   }
 }
 
@@ -43,14 +43,15 @@ inline void Gemv(const KernelTable& kernels, const PackedWeights& weights, size_
   }
 }
 
-// How wide a panel [k, width] to pack at a time: a multiple of 48 (three AVX-512 vectors, six AVX2 ones), so that
-// `columns` columns split into equal panels. What must stay in the second-level cache is one strip of it (48 columns);
-// a wider panel packs in longer runs.
+// How wide a panel [k, width] to pack at a time: a multiple of 48 (three AVX-512 vectors, six AVX2 ones), so
+// that `columns` columns split into equal panels. What must stay in the second-level cache is one strip of it
+// (48 columns); a wider panel packs in longer runs.
 inline size_t PanelWidth(size_t k, size_t columns) {
   constexpr size_t kStep = 48;
   constexpr size_t kPanelBytes = 256 * 1024;
   constexpr size_t kLeastSteps = 2;
-  const size_t most = std::max(kPanelBytes / sizeof(float) / std::max<size_t>(k, 1) / kStep, kLeastSteps) * kStep;
+  const size_t most =
+      std::max(kPanelBytes / sizeof(float) / std::max<size_t>(k, 1) / kStep, kLeastSteps) * kStep;
   const size_t panels = std::max<size_t>((columns + most - 1) / most, 1);
   return std::max(RoundUp((columns + panels - 1) / panels, kStep), kStep);
 }

@@ -10,7 +10,8 @@ namespace espalier {
 namespace {
 
 // How many of `kernel` taps of each of `outputs` windows lie inside [0, size).
-std::vector<float> CountInside(size_t outputs, size_t kernel, size_t stride, size_t dilation, size_t pad, size_t size) {
+std::vector<float> CountInside(size_t outputs, size_t kernel, size_t stride, size_t dilation, size_t pad,
+                               size_t size) {
   std::vector<float> counts(outputs);
   for (size_t o = 0; o < outputs; ++o) {
     for (size_t k = 0; k < kernel; ++k) {
@@ -49,14 +50,15 @@ class Pool2d final : public Step {
     }
     split_ = SplitWork(g.batch * g.channels, 1, build.threads);
     chunks_ = split_.parts;
-    scratch_bytes_ = RoundUp(g.taps() * sizeof(float*), kAlignment) + RoundUp(g.taps() * sizeof(float), kAlignment) +
-                     window_.scratch_floats() * sizeof(float);
+    scratch_bytes_ = RoundUp(g.taps() * sizeof(float*), kAlignment) +
+                     RoundUp(g.taps() * sizeof(float), kAlignment) + window_.scratch_floats() * sizeof(float);
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
     const WindowGeometry& g = geometry_;
     const auto taps = reinterpret_cast<const float**>(scratch);  // [taps]
-    float* weights = reinterpret_cast<float*>(scratch + RoundUp(g.taps() * sizeof(float*), kAlignment));  // [taps]
+    float* weights =
+        reinterpret_cast<float*>(scratch + RoundUp(g.taps() * sizeof(float*), kAlignment));  // [taps]
     float* buffer = weights + RoundUp(g.taps() * sizeof(float), kAlignment) / sizeof(float);
     for (size_t plane = split_.Begin(chunk); plane < split_.End(chunk); ++plane) {
       const float* x = context.At<const float>(x_) + plane * g.plane();

@@ -1,7 +1,7 @@
-// y [planes, out_height, out_width] interpolated from x [planes, height, width]. The compiler has resolved the
-// coordinate modes: output row r mixes input rows rows_lo[r] and rows_hi[r] with weight rows_weight[r] for the latter,
-// and columns likewise. Nearest is a weight of 0.
-// ints: "planes", "height", "width", "rows_lo", "rows_hi", "columns_lo", "columns_hi"; floats: "rows_weight", "columns_weight".
+// y [planes, out_height, out_width] interpolated from x [planes, height, width]. The compiler has resolved
+// the coordinate modes: output row r mixes input rows rows_lo[r] and rows_hi[r] with weight rows_weight[r]
+// for the latter, and columns likewise. Nearest is a weight of 0. ints: "planes", "height", "width",
+// "rows_lo", "rows_hi", "columns_lo", "columns_hi"; floats: "rows_weight", "columns_weight".
 
 #include <algorithm>
 
@@ -22,7 +22,8 @@ Axis ReadAxis(const StepSpec& spec, const std::string& prefix, size_t size) {
   axis.lo = spec.Sizes((prefix + "_lo").c_str());
   axis.hi = spec.Sizes((prefix + "_hi").c_str());
   const auto weights = spec.floats.find(prefix + "_weight");
-  spec.Expect(weights != spec.floats.end() && axis.lo.size() == axis.hi.size() && weights->second.size() == axis.lo.size(),
+  spec.Expect(weights != spec.floats.end() && axis.lo.size() == axis.hi.size() &&
+                  weights->second.size() == axis.lo.size(),
               "two indices and a weight for each of the output's " + prefix);
   for (size_t i = 0; i < axis.lo.size(); ++i) {
     spec.Expect(axis.lo[i] < size && axis.hi[i] < size, prefix + " inside the input");

@@ -37,9 +37,11 @@ void RowWindow::LoadRow(const float* row, float* to) const noexcept {
   const size_t stride = g.stride_w;
   for (size_t phase = 0; phase < stride; ++phase, to += phase_floats_) {
     // Position i of this phase is padded column i * stride + phase, input column that - pad_left.
-    const size_t first = phase >= g.pad_left ? 0 : std::min((g.pad_left - phase + stride - 1) / stride, phase_floats_);
+    const size_t first =
+        phase >= g.pad_left ? 0 : std::min((g.pad_left - phase + stride - 1) / stride, phase_floats_);
     const size_t end = g.width + g.pad_left;
-    const size_t last = std::clamp(end > phase ? (end - phase + stride - 1) / stride : 0, first, phase_floats_);
+    const size_t last =
+        std::clamp(end > phase ? (end - phase + stride - 1) / stride : 0, first, phase_floats_);
     std::fill(to, to + first, padding_);
     if (last > first) {
       const float* from = row + (first * stride + phase - g.pad_left);

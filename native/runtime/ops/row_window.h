@@ -6,9 +6,10 @@
 
 namespace espalier {
 
-// The rows of one input plane that a run of output rows looks at, copied with their padding so that every tap becomes
-// a contiguous row of out_width values: value i of tap (kh, kw) for output row oy is what the window of output (oy, i)
-// has there. With a horizontal stride s each row is stored as s phases (columns 0, s, 2s..., then 1, s + 1, ...).
+// The rows of one input plane that a run of output rows looks at, copied with their padding so that every tap
+// becomes a contiguous row of out_width values: value i of tap (kh, kw) for output row oy is what the window
+// of output (oy, i) has there. With a horizontal stride s each row is stored as s phases (columns 0, s,
+// 2s..., then 1, s + 1, ...).
 class RowWindow {
  public:
   // Output rows are handled `strip_rows()` at a time, as many as keep the copy in the first-level cache.

@@ -7,8 +7,8 @@
 
 namespace espalier {
 
-// Visits the rows (innermost dimension) of `Operands` tensors that are read or written with strides of their own over
-// common dims: broadcasting is stride 0, slicing and transposing any other.
+// Visits the rows (innermost dimension) of `Operands` tensors that are read or written with strides of their
+// own over common dims: broadcasting is stride 0, slicing and transposing any other.
 template <size_t Operands>
 class StridedRows {
  public:
@@ -45,8 +45,8 @@ class StridedRows {
   size_t rows_ = 1;
 };
 
-// Reads ints "dims" and one of `keys` per operand, and checks that no operand leaves its tensor: `elements[i]` elements,
-// walked from element `starts[i]`.
+// Reads ints "dims" and one of `keys` per operand, and checks that no operand leaves its tensor:
+// `elements[i]` elements, walked from element `starts[i]`.
 template <size_t Operands>
 StridedRows<Operands> ReadStridedRows(const StepSpec& spec, const std::array<const char*, Operands>& keys,
                                       const std::array<size_t, Operands>& elements,
