@@ -42,7 +42,14 @@ export interface StepProfile {
 export type TensorMap = Readonly<Record<string, Tensor>>;
 
 const sessionOptions = optionsObject({
-  threads: v.optional(v.pipe(v.number('a number'), v.integer('an integer'), v.minValue(1, 'at least 1'), v.maxValue(256, 'at most 256'))),
+  threads: v.optional(
+    v.pipe(
+      v.number('a number'),
+      v.integer('an integer'),
+      v.minValue(1, 'at least 1'),
+      v.maxValue(256, 'at most 256'),
+    ),
+  ),
   isa: v.optional(v.picklist(isaNames, `one of ${isaNames.join(', ')}`)),
 });
 
@@ -86,7 +93,10 @@ export class InferenceSession {
   static async create(model: string | Uint8Array, options: SessionOptions = {}): Promise<InferenceSession> {
     const checked = parseOptions(sessionOptions, options, 'InferenceSession options') as SessionOptions;
     if (typeof model !== 'string' && !(model instanceof Uint8Array)) {
-      throw new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected a model path or a Uint8Array, got ${typeof model}`);
+      throw new EspalierError(
+        'ERR_ESPALIER_ARGUMENT',
+        `Expected a model path or a Uint8Array, got ${typeof model}`,
+      );
     }
     const graph = typeof model === 'string' ? await readOnnx(model) : importOnnx(model);
     assertSupported(graph);
@@ -174,18 +184,25 @@ function metadata({ name, type, dims }: ValueInfo): ValueMetadata {
 
 function checkNames(feeds: unknown, names: readonly string[]): void {
   if (typeof feeds !== 'object' || feeds === null) {
-    throw new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected feeds to be an object of tensors, got ${String(feeds)}`);
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `Expected feeds to be an object of tensors, got ${String(feeds)}`,
+    );
   }
   for (const name of Object.keys(feeds)) {
     if (!names.includes(name)) {
-      throw new EspalierError('ERR_ESPALIER_INPUT', `"${name}" is not an input of the model: ${nearest(name, names)}`);
+      throw new EspalierError(
+        'ERR_ESPALIER_INPUT',
+        `"${name}" is not an input of the model: ${nearest(name, names)}`,
+      );
     }
   }
 }
 
 /** The feed, checked against the input's declaration; its dims are checked in full when they need a new plan. */
 function checkFeed(input: ValueInfo, feed: Tensor | undefined): Tensor {
-  const shape = input.dims === undefined ? '' : ` [${input.dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
+  const shape =
+    input.dims === undefined ? '' : ` [${input.dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
   const expected = `Expected input "${input.name}" to be ${input.type}${shape}`;
   if (feed === undefined) throw new EspalierError('ERR_ESPALIER_INPUT', `${expected}, got none`);
   if (typeof feed !== 'object' || feed === null || !Array.isArray(feed.dims)) {
@@ -200,7 +217,10 @@ function checkFeed(input: ValueInfo, feed: Tensor | undefined): Tensor {
     throw new EspalierError('ERR_ESPALIER_SHAPE', `${expected}, got ${got}`);
   }
   if (feed.data.length !== elementCount(feed.dims)) {
-    throw new EspalierError('ERR_ESPALIER_SHAPE', `${expected}, got ${got} with ${feed.data.length} elements`);
+    throw new EspalierError(
+      'ERR_ESPALIER_SHAPE',
+      `${expected}, got ${got} with ${feed.data.length} elements`,
+    );
   }
   return feed;
 }
@@ -220,7 +240,11 @@ function allocate<T>(make: () => T): T {
     return make();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new EspalierError('ERR_ESPALIER_MEMORY', `Expected memory for inputs and outputs: ${cause.message}`, { cause });
+    throw new EspalierError(
+      'ERR_ESPALIER_MEMORY',
+      `Expected memory for inputs and outputs: ${cause.message}`,
+      { cause },
+    );
   }
 }
 

@@ -1,5 +1,5 @@
-import { compile, type CompiledPlan, type PlanStore } from './compile/compile.js';
 import type { WeightMatrix } from './compile/builder.js';
+import { type CompiledPlan, compile, type PlanStore } from './compile/compile.js';
 import type { Graph, TensorData } from './graph/graph.js';
 import type { NativeSession } from './native/addon.js';
 import type { WeightFormat } from './sparse/format.js';

@@ -69,7 +69,11 @@ export class Tensor<T extends DataType = DataType> {
   readonly data: TensorDataMap[T];
   readonly dims: readonly number[];
 
-  constructor(type: T, data: TensorDataMap[T] | readonly number[] | readonly bigint[], dims: readonly number[]) {
+  constructor(
+    type: T,
+    data: TensorDataMap[T] | readonly number[] | readonly bigint[],
+    dims: readonly number[],
+  ) {
     const arrayType = typedArrayOf[type] as (typeof typedArrayOf)[DataType] | undefined;
     if (arrayType === undefined) {
       throw new EspalierError(
@@ -78,7 +82,10 @@ export class Tensor<T extends DataType = DataType> {
       );
     }
     if (!Array.isArray(dims) || dims.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
-      throw new EspalierError('ERR_ESPALIER_SHAPE', `Expected dims of non-negative integers, got ${JSON.stringify(dims)}`);
+      throw new EspalierError(
+        'ERR_ESPALIER_SHAPE',
+        `Expected dims of non-negative integers, got ${JSON.stringify(dims)}`,
+      );
     }
     this.type = type;
     this.dims = [...dims];

@@ -32,7 +32,9 @@ class AlignedBuffer {
       throw Error(ErrorCode::kMemory,
                   "Expected " + std::to_string(bytes) + " bytes of free memory, got none");
     }
-    data_ = reinterpret_cast<T*>(RoundUp(reinterpret_cast<uintptr_t>(memory_), kAlignment));
+    const size_t misaligned = reinterpret_cast<uintptr_t>(memory_) % kAlignment;
+    const size_t skip = misaligned == 0 ? 0 : kAlignment - misaligned;
+    data_ = reinterpret_cast<T*>(static_cast<uint8_t*>(memory_) + skip);
   }
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : memory_(std::exchange(other.memory_, nullptr)),

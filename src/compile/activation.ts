@@ -41,11 +41,20 @@ export function activationOf(graph: StaticGraph, node: Node): Activation | undef
     case 'Elu':
       return { op: 'elu', alpha: float('alpha', 1), beta: 0 };
     case 'Selu':
-      return { op: 'selu', alpha: float('alpha', 1.67326319217681884765625), beta: float('gamma', 1.05070102214813232421875) };
+      return {
+        op: 'selu',
+        alpha: float('alpha', 1.6732631921768188),
+        beta: float('gamma', 1.0507010221481323),
+      };
     case 'HardSigmoid':
       return { op: 'hardSigmoid', alpha: float('alpha', 0.2), beta: float('beta', 0.5) };
     case 'Gelu':
-      return { op: choiceAttribute(node, 'approximate', ['none', 'tanh'], 'none') === 'tanh' ? 'geluTanh' : 'geluErf', alpha: 0, beta: 0 };
+      return {
+        op:
+          choiceAttribute(node, 'approximate', ['none', 'tanh'], 'none') === 'tanh' ? 'geluTanh' : 'geluErf',
+        alpha: 0,
+        beta: 0,
+      };
     case 'Affine':
       return { op: 'affine', alpha: float('alpha', 1), beta: float('beta', 0) };
     case 'Clip': {

@@ -121,5 +121,8 @@ export class PlanBuilder {
 
 /** The error for an operator form that has no kernel; the message says which part of the node it is. */
 export function unsupported(node: Node, what: string): EspalierError {
-  return new EspalierError('ERR_ESPALIER_UNSUPPORTED', `Node "${node.name}" (${node.op}): ${what} is not supported`);
+  return new EspalierError(
+    'ERR_ESPALIER_UNSUPPORTED',
+    `Node "${node.name}" (${node.op}): ${what} is not supported`,
+  );
 }

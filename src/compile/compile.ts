@@ -3,10 +3,17 @@ import { byteCount } from '../graph/data.js';
 import type { Graph, StaticGraph, TensorData } from '../graph/graph.js';
 import { specialize } from '../graph/specialize.js';
 import type { PlanSpec, TensorRef } from '../native/addon.js';
-import { type LayerPlan, type Operand, PlanBuilder, unsupported, type ValueType, type WeightStore } from './builder.js';
-import { fuse, type FusedNode } from './fuse.js';
-import { lowerings } from './lower/registry.js';
+import {
+  type LayerPlan,
+  type Operand,
+  PlanBuilder,
+  unsupported,
+  type ValueType,
+  type WeightStore,
+} from './builder.js';
+import { type FusedNode, fuse } from './fuse.js';
 import { emitCopy } from './lower/movement.js';
+import { lowerings } from './lower/registry.js';
 import { planArena } from './memory.js';
 
 /** Where weights and constants that outlive a plan are kept: the session. */
@@ -28,7 +35,11 @@ export interface CompiledPlan {
  * @param inputDims dims of every input, by name
  * @throws EspalierError what `specialize` throws, and ERR_ESPALIER_UNSUPPORTED for operator forms without a kernel
  */
-export function compile(graph: Graph, inputDims: ReadonlyMap<string, readonly number[]>, store: PlanStore): CompiledPlan {
+export function compile(
+  graph: Graph,
+  inputDims: ReadonlyMap<string, readonly number[]>,
+  store: PlanStore,
+): CompiledPlan {
   const specialized = specialize(graph, inputDims);
   const builder = new PlanBuilder(specialized, store);
   lowerAll(fuse(specialized), builder);
@@ -110,7 +121,8 @@ function place(graph: StaticGraph, builder: PlanBuilder, store: PlanStore): Plan
     const data = constantOf(value);
     if (data !== undefined) return { ...placeConstant(data), offset: 0, type, dims };
     const offset = arena.offsets.get(value);
-    if (offset === undefined) throw new EspalierError('ERR_ESPALIER_INTERNAL', `Value "${value}" has no place`);
+    if (offset === undefined)
+      throw new EspalierError('ERR_ESPALIER_INTERNAL', `Value "${value}" has no place`);
     return { space: 'arena', index: 0, offset, type, dims };
   };
   return {
@@ -118,6 +130,10 @@ function place(graph: StaticGraph, builder: PlanBuilder, store: PlanStore): Plan
     inputBytes: graph.inputs.map(({ name }) => byteCount(builder.typeOf(name).type, builder.dimsOf(name))),
     outputBytes: graph.outputs.map(({ name }) => byteCount(builder.typeOf(name).type, builder.dimsOf(name))),
     constants: planConstants,
-    steps: steps.map((step) => ({ ...step, inputs: step.inputs.map(refer), outputs: step.outputs.map(refer) })),
+    steps: steps.map((step) => ({
+      ...step,
+      inputs: step.inputs.map(refer),
+      outputs: step.outputs.map(refer),
+    })),
   };
 }

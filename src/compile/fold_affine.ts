@@ -98,7 +98,9 @@ function channelAffine(graph: Graph, node: Node): ChannelAffine | undefined {
 }
 
 /** Values of a constant that broadcasts as one number per channel: [C, 1, 1] or [1, C, 1, 1] over rank 4, or one number. */
-function channelValues(data: TensorData | undefined): { values: readonly number[]; rank: number | undefined } | undefined {
+function channelValues(
+  data: TensorData | undefined,
+): { values: readonly number[]; rank: number | undefined } | undefined {
   if (data?.type !== 'float32') return undefined;
   const { dims } = data;
   if (dims.length <= 3 && dims.every((dim) => dim === 1)) return { values: floats(data), rank: undefined };

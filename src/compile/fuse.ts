@@ -53,7 +53,12 @@ function isFloat(graph: StaticGraph, name: string | undefined): boolean {
   return graph.values.get(name ?? '')?.type === 'float32';
 }
 
-function replaceWith(node: Node, op: string, input: string, attributes: readonly [string, Attribute][] = []): Node {
+function replaceWith(
+  node: Node,
+  op: string,
+  input: string,
+  attributes: readonly [string, Attribute][] = [],
+): Node {
   return { ...node, op, inputs: [input], attributes: new Map(attributes) };
 }
 
@@ -129,7 +134,8 @@ function silu({ graph, producers, node }: Match): Node | undefined {
   for (const side of node.inputs) {
     const gate = producers.get(side);
     const x = otherOperand(node, side);
-    if (gate?.op === 'Sigmoid' && x !== undefined && gate.inputs[0] === x) return replaceWith(node, 'Silu', x);
+    if (gate?.op === 'Sigmoid' && x !== undefined && gate.inputs[0] === x)
+      return replaceWith(node, 'Silu', x);
   }
   return undefined;
 }
@@ -165,11 +171,17 @@ function scalarAffine({ graph, node }: Match): Node | undefined {
 /** Two scalar affine nodes in a row are one; an exporter's learnable scale-and-shift makes such pairs. */
 function mergeAffine({ graph, producers, uses, node }: Match): Node | undefined {
   const first = producers.get(node.inputs[0] ?? '');
-  if (node.op !== 'Affine' || first?.op !== 'Affine' || uses.get(node.inputs[0] ?? '') !== 1) return undefined;
+  if (node.op !== 'Affine' || first?.op !== 'Affine' || uses.get(node.inputs[0] ?? '') !== 1)
+    return undefined;
   const outer = activationOf(graph, node);
   const inner = activationOf(graph, first);
   if (outer === undefined || inner === undefined) return undefined;
-  return affineNode(node, first.inputs[0] ?? '', outer.alpha * inner.alpha, outer.alpha * inner.beta + outer.beta);
+  return affineNode(
+    node,
+    first.inputs[0] ?? '',
+    outer.alpha * inner.alpha,
+    outer.alpha * inner.beta + outer.beta,
+  );
 }
 
 function withoutDead(graph: StaticGraph): StaticGraph {

@@ -52,7 +52,11 @@ export interface NativeSession {
   releasePlan(plan: number): void;
   runSync(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): void;
   /** A `runSync` that gives the seconds each step took. */
-  profile(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): Float64Array;
+  profile(
+    plan: number,
+    inputs: readonly ArrayBufferView[],
+    outputs: readonly ArrayBufferView[],
+  ): Float64Array;
   /** The arrays must not be touched until the promise settles. */
   run(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): Promise<void>;
   release(): void;

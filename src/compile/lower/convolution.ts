@@ -77,7 +77,8 @@ export function packLayer(builder: PlanBuilder, node: Node): number[] {
   const graph = { ...builder.graph, nodes: [node] };
   const layer = findLayers(graph)[0];
   const data = builder.graph.constants.get(layer?.weight ?? '');
-  if (layer === undefined || data === undefined) throw unsupported(node, 'a weight that is no float32 constant');
+  if (layer === undefined || data === undefined)
+    throw unsupported(node, 'a weight that is no float32 constant');
   const { format, reason } = chooseFormat(analyzeLayer(graph, layer));
   builder.layers.push({ name: node.name, format, reason });
   return Array.from({ length: layer.groups }, (_, group) =>
@@ -114,7 +115,14 @@ export function lowerConvTranspose(fused: FusedNode, builder: PlanBuilder): void
   // The weight is [channels, outputs x taps]: column c of row r lies at c * rows + r.
   const weights = Array.from({ length: groups }, (_, group) =>
     builder.weights.pack(
-      { data: weight, rows, cols: groupChannels, offset: group * groupChannels * rows, rowStride: 1, colStride: rows },
+      {
+        data: weight,
+        rows,
+        cols: groupChannels,
+        offset: group * groupChannels * rows,
+        rowStride: 1,
+        colStride: rows,
+      },
       'dense',
     ),
   );
@@ -162,7 +170,14 @@ export function lowerBatchNormalization(fused: FusedNode, builder: PlanBuilder):
       builder.operand(builder.constant(fromNumbers('float32', [channels], shift))),
     ],
     output: builder.operand(output, flat),
-    ints: { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0], has_bias: 1, ...activation.ints },
+    ints: {
+      kernel: [1, 1],
+      strides: [1, 1],
+      dilations: [1, 1],
+      pads: [0, 0],
+      has_bias: 1,
+      ...activation.ints,
+    },
     floats: activation.floats,
   });
 }

@@ -31,7 +31,13 @@ export const binaryOperators = Object.keys(binaryOf);
 export const compareOperators = Object.keys(compareOf);
 
 /** y = activation(x), element by element. */
-export function lowerUnary(builder: PlanBuilder, node: Node, x: string, y: string, activation: Activation): void {
+export function lowerUnary(
+  builder: PlanBuilder,
+  node: Node,
+  x: string,
+  y: string,
+  activation: Activation,
+): void {
   builder.emit({
     op: 'unary',
     node,
@@ -45,7 +51,8 @@ export function lowerUnary(builder: PlanBuilder, node: Node, x: string, y: strin
 export function lowerUnaryNode({ node, output }: FusedNode, builder: PlanBuilder): void {
   const x = node.inputs[0] ?? '';
   const activation = activationOf(builder.graph, node);
-  if (builder.typeOf(x).type !== 'float32') throw unsupported(node, `an input of type ${builder.typeOf(x).type}`);
+  if (builder.typeOf(x).type !== 'float32')
+    throw unsupported(node, `an input of type ${builder.typeOf(x).type}`);
   if (activation === undefined) throw unsupported(node, 'bounds computed at run time');
   lowerUnary(builder, node, x, output, activation);
 }
@@ -56,7 +63,8 @@ function collapse(dims: readonly number[], strides: readonly (readonly number[])
   const mergedStrides: number[][] = strides.map(() => []);
   dims.forEach((dim, axis) => {
     if (dim === 1) return;
-    const joins = merged.length > 0 && strides.every((own, i) => mergedStrides[i]?.at(-1) === (own[axis] ?? 0) * dim);
+    const joins =
+      merged.length > 0 && strides.every((own, i) => mergedStrides[i]?.at(-1) === (own[axis] ?? 0) * dim);
     if (joins) {
       merged[merged.length - 1] = (merged.at(-1) ?? 1) * dim;
       strides.forEach((own, i) => {
@@ -80,7 +88,10 @@ function broadcastNumbers(builder: PlanBuilder, output: string, inputs: Readonly
     dims,
     names.map((name) => broadcastStrides(builder.dimsOf(inputs[name] ?? ''), dims)),
   );
-  return { dims: merged, ...Object.fromEntries(names.map((name, i) => [`${name}_strides`, strides[i] ?? []])) };
+  return {
+    dims: merged,
+    ...Object.fromEntries(names.map((name, i) => [`${name}_strides`, strides[i] ?? []])),
+  };
 }
 
 export function lowerBinary(

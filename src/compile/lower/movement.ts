@@ -145,9 +145,13 @@ export function lowerPad({ node, output }: FusedNode, builder: PlanBuilder): voi
   const { type, dims: to } = builder.typeOf(output);
   const dims = builder.dimsOf(x);
   const pads = numbersInput(builder, node, 1) ?? [];
-  const axes = (numbersInput(builder, node, 3) ?? dims.map((_, axis) => axis)).map((axis) => frontAxis(axis, dims.length));
+  const axes = (numbersInput(builder, node, 3) ?? dims.map((_, axis) => axis)).map((axis) =>
+    frontAxis(axis, dims.length),
+  );
   const before = dims.map((_, axis) => pads[axes.indexOf(axis)] ?? 0);
-  const after = dims.map((_, axis) => (axes.includes(axis) ? (pads[axes.indexOf(axis) + axes.length] ?? 0) : 0));
+  const after = dims.map((_, axis) =>
+    axes.includes(axis) ? (pads[axes.indexOf(axis) + axes.length] ?? 0) : 0,
+  );
   const value = node.inputs[2] ?? '';
   const fill = value === '' ? builder.constant(fromNumbers(type, [], [0])) : value;
   if ([...before, ...after].some((pad) => pad > 0)) {
@@ -158,7 +162,9 @@ export function lowerPad({ node, output }: FusedNode, builder: PlanBuilder): voi
   const start = (strides: readonly number[], sign: number) =>
     strides.reduce((sum, stride, axis) => sum + stride * Math.max(0, sign * (before[axis] ?? 0)), 0);
   emitCopy(builder, node, x, output, {
-    dims: dims.map((dim, axis) => Math.max(0, dim + Math.min(0, before[axis] ?? 0) + Math.min(0, after[axis] ?? 0))),
+    dims: dims.map((dim, axis) =>
+      Math.max(0, dim + Math.min(0, before[axis] ?? 0) + Math.min(0, after[axis] ?? 0)),
+    ),
     xStrides,
     yStrides,
     xStart: start(xStrides, -1),

@@ -4,7 +4,12 @@ import { type Operand, type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 
 /** The constant behind an input. @throws EspalierError ERR_ESPALIER_UNSUPPORTED, saying `otherwise`, when it is not one. */
-export function constantInput(builder: PlanBuilder, node: Node, index: number, otherwise: string): TensorData {
+export function constantInput(
+  builder: PlanBuilder,
+  node: Node,
+  index: number,
+  otherwise: string,
+): TensorData {
   const data = builder.graph.constants.get(node.inputs[index] ?? '');
   if (data === undefined) throw unsupported(node, otherwise);
   return data;
@@ -31,7 +36,10 @@ export function epilogueOperands(
 }
 
 /** Dims before, at and after `axis`, multiplied together: [outer, axis, inner]. */
-export function splitDims(dims: readonly number[], axis: number): [outer: number, size: number, inner: number] {
+export function splitDims(
+  dims: readonly number[],
+  axis: number,
+): [outer: number, size: number, inner: number] {
   const product = (part: readonly number[]) => part.reduce((total, dim) => total * dim, 1);
   return [product(dims.slice(0, axis)), dims[axis] ?? 1, product(dims.slice(axis + 1))];
 }

@@ -11,7 +11,8 @@ import { epilogueOperands } from './operands.js';
 export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
   const { node, output } = fused;
   const [a = '', b = ''] = node.inputs;
-  if (builder.typeOf(output).type !== 'float32') throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
+  if (builder.typeOf(output).type !== 'float32')
+    throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
   if (isConstantProduct(builder.graph, node) && !builder.graph.constants.has(a)) {
     emitConstantProduct(fused, builder, elementCount(builder.dimsOf(a).slice(0, -1)));
     return;
@@ -25,14 +26,16 @@ export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
 export function lowerGemm(fused: FusedNode, builder: PlanBuilder): void {
   const { node, output } = fused;
   const [a = '', b = '', c = ''] = node.inputs;
-  if (builder.typeOf(output).type !== 'float32') throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
+  if (builder.typeOf(output).type !== 'float32')
+    throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
   const alpha = floatAttribute(node, 'alpha', 1);
   const beta = floatAttribute(node, 'beta', 1);
   const transposeA = intAttribute(node, 'transA', 0) !== 0;
   const transposeB = intAttribute(node, 'transB', 0) !== 0;
   const [n = 0, outputs = 0] = builder.dimsOf(output);
   const biasDims = c === '' ? [] : builder.dimsOf(c);
-  const plainBias = c === '' || (beta === 1 && elementCount(biasDims) === outputs && biasDims.at(-1) === outputs);
+  const plainBias =
+    c === '' || (beta === 1 && elementCount(biasDims) === outputs && biasDims.at(-1) === outputs);
   if (isConstantProduct(builder.graph, node) && alpha === 1 && !transposeA && plainBias) {
     emitConstantProduct(fused, builder, n);
     return;
@@ -89,7 +92,8 @@ function emitBatchProduct(fused: FusedNode, builder: PlanBuilder, form: BatchPro
   const n = transposeB ? rowsB : colsB;
   const batches = broadcastBatches(aDims.slice(0, -2), bDims.slice(0, -2));
   const dims = builder.dimsOf(output);
-  const product = activation === undefined && bias === undefined ? output : builder.temporary('float32', dims);
+  const product =
+    activation === undefined && bias === undefined ? output : builder.temporary('float32', dims);
   builder.emit({
     op: 'batch_matmul',
     node,
@@ -108,7 +112,8 @@ function emitBatchProduct(fused: FusedNode, builder: PlanBuilder, form: BatchPro
   });
   const sum = bias === undefined || activation === undefined ? output : builder.temporary('float32', dims);
   if (bias !== undefined) lowerBinary(builder, node, 'add', product, bias, sum);
-  if (activation !== undefined) lowerUnary(builder, node, bias === undefined ? product : sum, output, activation);
+  if (activation !== undefined)
+    lowerUnary(builder, node, bias === undefined ? product : sum, output, activation);
 }
 
 /** For each matrix of the output, which matrix of a and of b it multiplies. */

@@ -47,7 +47,9 @@ function emitReduce(
   let source = x;
   let [outer, inner] = [elementCount(dims.slice(0, first)), elementCount(dims.slice(last + 1))];
   if (!neighbours) {
-    const order = [...dims.keys()].sort((a, b) => Number(axes.includes(a)) - Number(axes.includes(b)) || a - b);
+    const order = [...dims.keys()].sort(
+      (a, b) => Number(axes.includes(a)) - Number(axes.includes(b)) || a - b,
+    );
     const moved = order.map((axis) => dims[axis] ?? 1);
     const strides = rowMajorStrides(dims);
     source = builder.temporary('float32', moved);
@@ -142,7 +144,12 @@ export function lowerLayerNormalization({ node, output }: FusedNode, builder: Pl
     node,
     inputs: [x, scale, bias].filter((name) => name !== '').map((name) => builder.operand(name)),
     output: builder.operand(output),
-    ints: { outer: elementCount(dims.slice(0, axis)), n, has_scale: scale === '' ? 0 : 1, has_bias: bias === '' ? 0 : 1 },
+    ints: {
+      outer: elementCount(dims.slice(0, axis)),
+      n,
+      has_scale: scale === '' ? 0 : 1,
+      has_bias: bias === '' ? 0 : 1,
+    },
     floats: { epsilon: floatAttribute(node, 'epsilon', 1e-5) },
   });
 }

@@ -46,7 +46,9 @@ export function lowerResize({ node, output }: FusedNode, builder: PlanBuilder): 
     const size = dims[axis] ?? 1;
     const wanted = to[axis] ?? 1;
     const scale = (axes.includes(axis) ? scales[axes.indexOf(axis)] : undefined) ?? wanted / size;
-    const positions = Array.from({ length: wanted }, (_, i) => inputPosition(i, size, wanted, scale, coordinates));
+    const positions = Array.from({ length: wanted }, (_, i) =>
+      inputPosition(i, size, wanted, scale, coordinates),
+    );
     return mode === 'nearest' ? mixNearest(positions, size, nearest) : mixLinear(positions, size);
   };
   const whole: AxisMix = { lo: [0], hi: [0], weight: [0] };
