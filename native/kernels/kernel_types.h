@@ -39,6 +39,26 @@ struct Epilogue {
   float hi;                // +infinity when there is nothing to clamp
 };
 
+// A window of weights that slides down a strip of input rows which were copied with their padding. Tap (kh,
+// kw) of output row r sees, at column i, the value rows[(r * stride_h + kh * dilation_h) * row_stride +
+// columns[kw] + i].
+struct WindowRows {
+  const float* rows;
+  size_t row_stride;
+  size_t out_rows;
+  size_t kernel_h;
+  size_t kernel_w;
+  size_t stride_h;
+  size_t dilation_h;
+  const size_t* columns;  // [kernel_w]
+  const float* weights;   // [kernel_h, kernel_w]
+  float bias;
+  const float* residual;  // as the output, or null
+  size_t residual_stride;
+  float lo;  // -infinity when there is nothing to clamp
+  float hi;
+};
+
 enum class UnaryOp : int32_t {
   kCopy = 0,
   kAbs,
@@ -99,8 +119,7 @@ using BinaryRow = void (*)(BinaryOp op, const float* a, int a_step, const float*
                            size_t n);
 using ReduceRow = float (*)(ReduceOp op, const float* x, size_t n);
 using AccumulateRow = void (*)(ReduceOp op, const float* x, float* y, size_t n);
-using WeightedTaps = void (*)(const float* const* taps, const float* weights, size_t tap_count, size_t width,
-                              float* out, float bias, const float* residual, float lo, float hi);
+using WindowSum = void (*)(const WindowRows& window, size_t width, float* out, size_t out_stride);
 using MaxTaps = void (*)(const float* const* taps, size_t tap_count, size_t width, float* out);
 using SoftmaxRow = void (*)(const float* x, float* y, size_t n);
 using LayerNormRow = void (*)(const float* x, const float* scale, const float* bias, float epsilon, float* y,

@@ -1,38 +1,84 @@
-// Sums and maxima over shifted rows: depthwise convolution, average and max pooling. A sweep over the taps
-// serves kVecs vectors of the width, so that a tap's pointer and weight are read once for all of them.
+// Sums and maxima over shifted rows: depthwise convolution, average and max pooling.
 
-struct WeightedTapsRow {
-  const float* const* taps;  // [tap_count] rows of `width` floats
-  const float* weights;      // [tap_count]
-  size_t tap_count;
+// kRows output rows together: an input row is loaded once for all the output rows that see it. kKernelH and
+// kKernelW are the window's size, or 0 when it is known at run time only (then kRows is 1).
+template <int kRows, int kKernelH, int kKernelW, int kStrideH>
+struct WindowTile {
+  const WindowRows* window;
+  const float* rows;
   float* out;
-  float bias;
+  size_t out_stride;
   const float* residual;  // as out, or null
-  float lo;
-  float hi;
 
-  // Vectors at t; only `last` lanes of the final one exist.
+  // Vectors at column t; only `last` lanes of the final one exist.
   template <int kVecs>
   ESPALIER_INLINE void Run(size_t t, size_t last) const {
-    const bool partial = last != kLanes;
-    Vec sums[kVecs];
+    Vec sums[kRows][kVecs];
     ESPALIER_UNROLL
-    for (int v = 0; v < kVecs; ++v) sums[v] = Set1(bias);
-    for (size_t k = 0; k < tap_count; ++k) {
-      const float* x = taps[k] + t;
-      const Vec weight = Set1(weights[k]);
+    for (int r = 0; r < kRows; ++r) {
       ESPALIER_UNROLL
-      for (int v = 0; v < kVecs; ++v) {
-        const float* p = x + v * kLanes;
-        sums[v] = Fma(weight, v == kVecs - 1 && partial ? LoadN(p, last) : Load(p), sums[v]);
-      }
+      for (int v = 0; v < kVecs; ++v) sums[r][v] = Set1(window->bias);
+    }
+    if constexpr (kKernelH == 0) {
+      SumAnySize<kVecs>(t, last, sums[0]);
+    } else {
+      SumFixedSize<kVecs>(t, last, sums);
     }
     ESPALIER_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      ESPALIER_UNROLL
+      for (int v = 0; v < kVecs; ++v) {
+        const size_t at = t + v * kLanes;
+        const size_t n = v == kVecs - 1 ? last : kLanes;
+        Vec y = sums[r][v];
+        if (residual != nullptr) y = Add(y, LoadN(residual + r * window->residual_stride + at, n));
+        StoreN(out + r * out_stride + at, Min(Set1(window->hi), Max(Set1(window->lo), y)), n);
+      }
+    }
+  }
+
+  template <int kVecs>
+  ESPALIER_INLINE void LoadTap(const float* x, size_t last, Vec* xs) const {
+    const bool partial = last != kLanes;
+    ESPALIER_UNROLL
     for (int v = 0; v < kVecs; ++v) {
-      const size_t at = t + v * kLanes;
-      const size_t n = v == kVecs - 1 ? last : kLanes;
-      if (residual != nullptr) sums[v] = Add(sums[v], LoadN(residual + at, n));
-      StoreN(out + at, Min(Set1(hi), Max(Set1(lo), sums[v])), n);
+      const float* p = x + v * kLanes;
+      xs[v] = v == kVecs - 1 && partial ? LoadN(p, last) : Load(p);
+    }
+  }
+
+  template <int kVecs>
+  ESPALIER_INLINE void SumFixedSize(size_t t, size_t last, Vec (*sums)[kVecs]) const {
+    ESPALIER_UNROLL
+    for (int input = 0; input < (kRows - 1) * kStrideH + kKernelH; ++input) {
+      const float* row = rows + input * window->row_stride + t;
+      ESPALIER_UNROLL
+      for (int kw = 0; kw < kKernelW; ++kw) {
+        Vec xs[kVecs];
+        LoadTap<kVecs>(row + window->columns[kw], last, xs);
+        ESPALIER_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          const int kh = input - r * kStrideH;
+          if (kh < 0 || kh >= kKernelH) continue;
+          const Vec weight = Set1(window->weights[kh * kKernelW + kw]);
+          ESPALIER_UNROLL
+          for (int v = 0; v < kVecs; ++v) sums[r][v] = Fma(weight, xs[v], sums[r][v]);
+        }
+      }
+    }
+  }
+
+  template <int kVecs>
+  ESPALIER_INLINE void SumAnySize(size_t t, size_t last, Vec* sums) const {
+    for (size_t kh = 0; kh < window->kernel_h; ++kh) {
+      const float* row = rows + kh * window->dilation_h * window->row_stride + t;
+      for (size_t kw = 0; kw < window->kernel_w; ++kw) {
+        Vec xs[kVecs];
+        LoadTap<kVecs>(row + window->columns[kw], last, xs);
+        const Vec weight = Set1(window->weights[kh * window->kernel_w + kw]);
+        ESPALIER_UNROLL
+        for (int v = 0; v < kVecs; ++v) sums[v] = Fma(weight, xs[v], sums[v]);
+      }
     }
   }
 };
@@ -61,10 +107,11 @@ struct MaxTapsRow {
   }
 };
 
-template <typename Row>
+// As many vectors at a time as kMaxVecs, then the rest.
+template <int kMaxVecs, typename Row>
 ESPALIER_INLINE void SweepTaps(const Row& row, size_t width) {
   size_t t = 0;
-  for (; t + 4 * kLanes <= width; t += 4 * kLanes) row.template Run<4>(t, kLanes);
+  for (; t + kMaxVecs * kLanes <= width; t += kMaxVecs * kLanes) row.template Run<kMaxVecs>(t, kLanes);
   if (t == width) return;
   const size_t vecs = (width - t + kLanes - 1) / kLanes;
   const size_t last = width - t - (vecs - 1) * kLanes;
@@ -72,19 +119,53 @@ ESPALIER_INLINE void SweepTaps(const Row& row, size_t width) {
     case 1:
       return row.template Run<1>(t, last);
     case 2:
-      return row.template Run<2>(t, last);
+      if constexpr (kMaxVecs >= 2) return row.template Run<2>(t, last);
+      break;
     case 3:
-      return row.template Run<3>(t, last);
+      if constexpr (kMaxVecs >= 3) return row.template Run<3>(t, last);
+      break;
     default:
-      return row.template Run<4>(t, last);
+      if constexpr (kMaxVecs >= 4) return row.template Run<4>(t, last);
   }
 }
 
-void weighted_taps(const float* const* taps, const float* weights, size_t tap_count, size_t width, float* out,
-                   float bias, const float* residual, float lo, float hi) noexcept {
-  SweepTaps(WeightedTapsRow{taps, weights, tap_count, out, bias, residual, lo, hi}, width);
+template <int kRows, int kKernelH, int kKernelW, int kStrideH>
+void WindowStrip(const WindowRows& window, size_t width, float* out, size_t out_stride) {
+  // Sums, inputs and a weight have to fit the registers.
+  constexpr int kMaxVecs = kRows >= 4 ? 2 : 4;
+  size_t row = 0;
+  for (; row + kRows <= window.out_rows; row += kRows) {
+    const size_t first = row * window.stride_h * window.row_stride;
+    const float* residual =
+        window.residual == nullptr ? nullptr : window.residual + row * window.residual_stride;
+    SweepTaps<kMaxVecs>(
+        WindowTile<kRows, kKernelH, kKernelW, kStrideH>{&window, window.rows + first, out + row * out_stride,
+                                                        out_stride, residual},
+        width);
+  }
+  if constexpr (kRows > 1) {
+    if (row == window.out_rows) return;
+    WindowRows rest = window;
+    rest.rows += row * window.stride_h * window.row_stride;
+    rest.out_rows -= row;
+    if (rest.residual != nullptr) rest.residual += row * window.residual_stride;
+    WindowStrip<1, kKernelH, kKernelW, kStrideH>(rest, width, out + row * out_stride, out_stride);
+  }
+}
+
+void window_sum(const WindowRows& window, size_t width, float* out, size_t out_stride) noexcept {
+  const bool plain = window.dilation_h == 1 && window.kernel_h == window.kernel_w;
+  if (plain && window.kernel_h == 3 && window.stride_h == 1)
+    return WindowStrip<4, 3, 3, 1>(window, width, out, out_stride);
+  if (plain && window.kernel_h == 3 && window.stride_h == 2)
+    return WindowStrip<2, 3, 3, 2>(window, width, out, out_stride);
+  if (plain && window.kernel_h == 5 && window.stride_h == 1)
+    return WindowStrip<4, 5, 5, 1>(window, width, out, out_stride);
+  if (plain && window.kernel_h == 5 && window.stride_h == 2)
+    return WindowStrip<2, 5, 5, 2>(window, width, out, out_stride);
+  WindowStrip<1, 0, 0, 1>(window, width, out, out_stride);
 }
 
 void max_taps(const float* const* taps, size_t tap_count, size_t width, float* out) noexcept {
-  SweepTaps(MaxTapsRow{taps, tap_count, out}, width);
+  SweepTaps<4>(MaxTapsRow{taps, tap_count, out}, width);
 }

@@ -25,31 +25,70 @@ struct TapRows {
   std::vector<const float*> pointers;
 };
 
-ESPALIER_KERNEL_TEST(Taps, weighted_taps, EveryWidth) {
-  for (const size_t count : kTapCounts) {
-    const EdgeBuffer<float> weights(RandomValues(count, 15));
-    for (size_t width = 0; width <= 140; ++width) {
-      const TapRows taps(count, width);
-      const EdgeBuffer<float> residual(RandomValues(width, 16));
-      for (const bool all : {false, true}) {
-        const float bias = all ? 0.25f : 0.0f;
-        const float lo = all ? -0.5f : -kNoLimit;
-        const float hi = all ? 0.5f : kNoLimit;
-        GuardedOutput out(width);
-        kernels().weighted_taps(taps.pointers.data(), weights.data(), count, width, out.data(), bias,
-                                all ? residual.data() : nullptr, lo, hi);
-        out.ExpectGuardsIntact();
-        for (size_t i = 0; i < width; ++i) {
-          Expected expected;
-          expected.AddTerm(bias);
-          for (size_t k = 0; k < count; ++k) {
-            expected.AddTerm(static_cast<double>(weights.data()[k]) * taps.pointers[k][i]);
-          }
-          if (all) expected.AddTerm(residual.data()[i]);
-          expected.Clamp(lo, hi);
-          ASSERT_NEAR(out[i], expected.value, expected.Tolerance())
-              << i << " of " << width << ", " << count << " taps";
+struct WindowCase {
+  size_t kernel_h, kernel_w, stride_h, dilation_h;
+};
+
+constexpr WindowCase kWindows[] = {{3, 3, 1, 1}, {3, 3, 2, 1}, {5, 5, 1, 1}, {5, 5, 2, 1}, {1, 1, 1, 1},
+                                   {2, 3, 1, 1}, {3, 3, 1, 2}, {3, 3, 3, 1}, {7, 7, 1, 1}, {5, 5, 1, 3}};
+
+// One window over `out_rows` rows of `width` columns, with tap columns 0, 1, 2..., against the definition.
+void CheckWindow(const KernelTable& kernels, const WindowCase& size, size_t out_rows, size_t width,
+                 bool all) {
+  const size_t row_stride = width + size.kernel_w + 2;
+  const size_t input_rows = (out_rows - 1) * size.stride_h + (size.kernel_h - 1) * size.dilation_h + 1;
+  // The last tap of the last row ends where the readable memory does.
+  const size_t readable = (input_rows - 1) * row_stride + size.kernel_w - 1 + width;
+  const EdgeBuffer<float> rows(RandomValues(readable, 21));
+  const EdgeBuffer<float> weights(RandomValues(size.kernel_h * size.kernel_w, 15));
+  const EdgeBuffer<float> residual(RandomValues(out_rows * width, 16));
+  std::vector<size_t> columns(size.kernel_w);
+  for (size_t kw = 0; kw < size.kernel_w; ++kw) columns[kw] = kw;
+  const float lo = all ? -0.5f : -kNoLimit;
+  const float hi = all ? 0.5f : kNoLimit;
+  const float bias = all ? 0.25f : 0.0f;
+  const WindowRows window{rows.data(),
+                          row_stride,
+                          out_rows,
+                          size.kernel_h,
+                          size.kernel_w,
+                          size.stride_h,
+                          size.dilation_h,
+                          columns.data(),
+                          weights.data(),
+                          bias,
+                          all ? residual.data() : nullptr,
+                          width,
+                          lo,
+                          hi};
+  const size_t out_stride = width + 3;
+  GuardedOutput out(out_rows * out_stride);
+  kernels.window_sum(window, width, out.data(), out_stride);
+  out.ExpectGuardsIntact();
+  for (size_t r = 0; r < out_rows; ++r) {
+    for (size_t i = 0; i < width; ++i) {
+      Expected expected;
+      expected.AddTerm(bias);
+      for (size_t kh = 0; kh < size.kernel_h; ++kh) {
+        for (size_t kw = 0; kw < size.kernel_w; ++kw) {
+          const size_t at = (r * size.stride_h + kh * size.dilation_h) * row_stride + kw + i;
+          expected.AddTerm(static_cast<double>(weights.data()[kh * size.kernel_w + kw]) * rows.data()[at]);
         }
+      }
+      if (all) expected.AddTerm(residual.data()[r * width + i]);
+      expected.Clamp(lo, hi);
+      ASSERT_NEAR(out[r * out_stride + i], expected.value, expected.Tolerance())
+          << r << ", " << i << " of " << out_rows << " x " << width;
+    }
+    for (size_t i = width; i < out_stride; ++i) ASSERT_FALSE(out.IsWritten(r * out_stride + i));
+  }
+}
+
+ESPALIER_KERNEL_TEST(Taps, window_sum, EveryWindow) {
+  for (const WindowCase& size : kWindows) {
+    for (const size_t out_rows : {1, 2, 3, 4, 5, 9}) {
+      for (const size_t width : {1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 64, 65, 130}) {
+        for (const bool all : {false, true}) CheckWindow(kernels(), size, out_rows, width, all);
       }
     }
   }

@@ -46,37 +46,37 @@ class DepthwiseConv2d final : public Step {
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
     const WindowGeometry& g = geometry_;
-    const auto taps = reinterpret_cast<const float**>(scratch);  // [taps]
-    float* buffer = reinterpret_cast<float*>(scratch + RoundUp(g.taps() * sizeof(float*), kAlignment));
+    float* buffer = reinterpret_cast<float*>(scratch);
     const size_t multiplier = g.out_channels / g.channels;
     for (size_t plane = split_.Begin(chunk); plane < split_.End(chunk); ++plane) {
       const float* x = context.At<const float>(x_) + plane * g.plane();
       for (size_t out_row = 0; out_row < g.out_height; out_row += window_.strip_rows()) {
         const size_t rows = std::min(window_.strip_rows(), g.out_height - out_row);
         window_.Load(x, out_row, rows, buffer);
-        for (size_t row = 0; row < rows; ++row) {
-          window_.Taps(buffer, row, taps);
-          for (size_t m = 0; m < multiplier; ++m) {
-            const size_t out_plane = plane * multiplier + m;  // over batch and output channels
-            RunRow(context, out_plane, out_plane % g.out_channels, out_row + row, taps);
-          }
-        }
+        for (size_t m = 0; m < multiplier; ++m)
+          RunStrip(context, plane * multiplier + m, out_row, rows, buffer);
       }
     }
   }
 
  private:
-  void RunRow(const RunContext& context, size_t out_plane, size_t channel, size_t row,
-              const float* const* taps) const noexcept {
+  // Output rows [out_row, out_row + rows) of one output plane, counted over batch and channels.
+  void RunStrip(const RunContext& context, size_t out_plane, size_t out_row, size_t rows,
+                const float* buffer) const noexcept {
     const WindowGeometry& g = geometry_;
-    const size_t offset = out_plane * g.out_plane() + row * g.out_width;
+    const size_t channel = out_plane % g.out_channels;
+    const size_t offset = out_plane * g.out_plane() + out_row * g.out_width;
     float* y = context.At<float>(y_) + offset;
-    kernels_.weighted_taps(taps, context.At<const float>(weights_) + channel * g.taps(), g.taps(),
-                           g.out_width, y, has_bias_ ? context.At<const float>(bias_)[channel] : 0.0f,
-                           has_residual_ ? context.At<const float>(residual_) + offset : nullptr,
-                           activation_.lo, activation_.hi);
+    WindowRows window = window_.Rows(buffer, rows);
+    window.weights = context.At<const float>(weights_) + channel * g.taps();
+    window.bias = has_bias_ ? context.At<const float>(bias_)[channel] : 0.0f;
+    window.residual = has_residual_ ? context.At<const float>(residual_) + offset : nullptr;
+    window.residual_stride = g.out_width;
+    window.lo = activation_.lo;
+    window.hi = activation_.hi;
+    kernels_.window_sum(window, g.out_width, y, g.out_width);
     if (!activation_.is_clamp()) {
-      kernels_.unary(activation_.op, activation_.alpha, activation_.beta, y, y, g.out_width);
+      kernels_.unary(activation_.op, activation_.alpha, activation_.beta, y, y, rows * g.out_width);
     }
   }
 

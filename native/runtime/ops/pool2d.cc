@@ -50,38 +50,43 @@ class Pool2d final : public Step {
     }
     split_ = SplitWork(g.batch * g.channels, 1, build.threads);
     chunks_ = split_.parts;
-    scratch_bytes_ = RoundUp(g.taps() * sizeof(float*), kAlignment) +
-                     RoundUp(g.taps() * sizeof(float), kAlignment) + window_.scratch_floats() * sizeof(float);
+    scratch_bytes_ =
+        RoundUp(g.taps() * sizeof(float*), kAlignment) + window_.scratch_floats() * sizeof(float);
+    ones_.assign(g.taps(), 1.0f);
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
     const WindowGeometry& g = geometry_;
     const auto taps = reinterpret_cast<const float**>(scratch);  // [taps]
-    float* weights =
-        reinterpret_cast<float*>(scratch + RoundUp(g.taps() * sizeof(float*), kAlignment));  // [taps]
-    float* buffer = weights + RoundUp(g.taps() * sizeof(float), kAlignment) / sizeof(float);
+    float* buffer = reinterpret_cast<float*>(scratch + RoundUp(g.taps() * sizeof(float*), kAlignment));
     for (size_t plane = split_.Begin(chunk); plane < split_.End(chunk); ++plane) {
       const float* x = context.At<const float>(x_) + plane * g.plane();
       float* y = context.At<float>(y_) + plane * g.out_plane();
       for (size_t out_row = 0; out_row < g.out_height; out_row += window_.strip_rows()) {
         const size_t rows = std::min(window_.strip_rows(), g.out_height - out_row);
         window_.Load(x, out_row, rows, buffer);
+        if (average_) {
+          AverageStrip(buffer, out_row, rows, y + out_row * g.out_width);
+          continue;
+        }
         for (size_t row = 0; row < rows; ++row) {
           window_.Taps(buffer, row, taps);
-          RunRow(taps, weights, out_row + row, y + (out_row + row) * g.out_width);
+          kernels_.max_taps(taps, g.taps(), g.out_width, y + (out_row + row) * g.out_width);
         }
       }
     }
   }
 
  private:
-  void RunRow(const float* const* taps, float* weights, size_t row, float* y) const noexcept {
-    const WindowGeometry& g = geometry_;
-    if (!average_) return kernels_.max_taps(taps, g.taps(), g.out_width, y);
-    const float infinity = std::numeric_limits<float>::infinity();
-    std::fill(weights, weights + g.taps(), 1.0f / count_y_[row]);
-    kernels_.weighted_taps(taps, weights, g.taps(), g.out_width, y, 0.0f, nullptr, -infinity, infinity);
-    kernels_.binary(BinaryOp::kDiv, y, 1, count_x_.data(), 1, y, g.out_width);
+  void AverageStrip(const float* buffer, size_t out_row, size_t rows, float* y) const noexcept {
+    const size_t width = geometry_.out_width;
+    WindowRows window = window_.Rows(buffer, rows);
+    window.weights = ones_.data();
+    kernels_.window_sum(window, width, y, width);
+    for (size_t row = 0; row < rows; ++row, y += width) {
+      kernels_.unary(UnaryOp::kAffine, 1.0f / count_y_[out_row + row], 0.0f, y, y, width);
+      kernels_.binary(BinaryOp::kDiv, y, 1, count_x_.data(), 1, y, width);
+    }
   }
 
   const KernelTable& kernels_;
@@ -90,6 +95,7 @@ class Pool2d final : public Step {
   const RowWindow window_;
   std::vector<float> count_y_;  // [out_height], taps that count in the window's height
   std::vector<float> count_x_;  // [out_width]
+  std::vector<float> ones_;     // [taps]
   Split split_;
   Address x_, y_;
 };

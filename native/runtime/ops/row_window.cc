@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace espalier {
 
@@ -15,6 +16,10 @@ RowWindow::RowWindow(const WindowGeometry& geometry, float padding) : geometry_(
   strip_rows_ = rows_that_fit > reach ? (rows_that_fit - reach) / g.stride_h + 1 : 1;
   strip_rows_ = std::clamp<size_t>(strip_rows_, 1, std::max<size_t>(g.out_height, 1));
   buffer_rows_ = (strip_rows_ - 1) * g.stride_h + reach;
+  for (size_t kw = 0; kw < g.kernel_w; ++kw) {
+    const size_t column = kw * g.dilation_w;
+    columns_.push_back((column % g.stride_w) * phase_floats_ + column / g.stride_w);
+  }
 }
 
 void RowWindow::Load(const float* plane, size_t out_row, size_t rows, float* buffer) const noexcept {
@@ -55,14 +60,26 @@ void RowWindow::LoadRow(const float* row, float* to) const noexcept {
   }
 }
 
+WindowRows RowWindow::Rows(const float* buffer, size_t rows) const noexcept {
+  WindowRows window{};
+  window.rows = buffer;
+  window.row_stride = row_floats_;
+  window.out_rows = rows;
+  window.kernel_h = geometry_.kernel_h;
+  window.kernel_w = geometry_.kernel_w;
+  window.stride_h = geometry_.stride_h;
+  window.dilation_h = geometry_.dilation_h;
+  window.columns = columns_.data();
+  window.lo = -std::numeric_limits<float>::infinity();
+  window.hi = std::numeric_limits<float>::infinity();
+  return window;
+}
+
 void RowWindow::Taps(const float* buffer, size_t row, const float** taps) const noexcept {
   const WindowGeometry& g = geometry_;
   for (size_t kh = 0; kh < g.kernel_h; ++kh) {
     const float* line = buffer + (row * g.stride_h + kh * g.dilation_h) * row_floats_;
-    for (size_t kw = 0; kw < g.kernel_w; ++kw) {
-      const size_t column = kw * g.dilation_w;
-      *taps++ = line + (column % g.stride_w) * phase_floats_ + column / g.stride_w;
-    }
+    for (size_t column : columns_) *taps++ = line + column;
   }
 }
 

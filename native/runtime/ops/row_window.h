@@ -22,6 +22,10 @@ class RowWindow {
   // Copies what output rows [out_row, out_row + rows) need of `plane` [height, width] into `buffer`.
   void Load(const float* plane, size_t out_row, size_t rows, float* buffer) const noexcept;
 
+  // How the window's taps lie in a buffer that was loaded for `rows` output rows; weights, bias, residual and
+  // clamp are the caller's to fill in.
+  WindowRows Rows(const float* buffer, size_t rows) const noexcept;
+
   // taps[t] points to the out_width values of tap t for the `row`-th output row of the loaded strip.
   void Taps(const float* buffer, size_t row, const float** taps) const noexcept;
 
@@ -34,6 +38,7 @@ class RowWindow {
   size_t row_floats_;    // stride_w phases
   size_t strip_rows_;
   size_t buffer_rows_;
+  std::vector<size_t> columns_;  // [kernel_w], where a tap's column starts in a stored row
 };
 
 }  // namespace espalier
