@@ -212,8 +212,9 @@ function checkFeed(input: ValueInfo, feed: Tensor | undefined): Tensor {
   if (feed.type !== input.type || !(feed.data instanceof typedArrayOf[input.type])) {
     throw new EspalierError('ERR_ESPALIER_TYPE', `${expected}, got ${got}`);
   }
+  const counts = feed.dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
   const fits = input.dims?.every((dim, axis) => typeof dim === 'string' || dim === feed.dims[axis]) ?? true;
-  if (!fits || (input.dims !== undefined && input.dims.length !== feed.dims.length)) {
+  if (!counts || !fits || (input.dims !== undefined && input.dims.length !== feed.dims.length)) {
     throw new EspalierError('ERR_ESPALIER_SHAPE', `${expected}, got ${got}`);
   }
   if (feed.data.length !== elementCount(feed.dims)) {

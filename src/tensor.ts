@@ -115,6 +115,12 @@ function fromNumbers<T extends DataType>(type: T, values: readonly (number | big
   const data = new typedArrayOf[type](bytes);
   const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
   values.forEach((value, i) => {
+    if (wide && typeof value === 'number' && !Number.isInteger(value)) {
+      throw new EspalierError(
+        'ERR_ESPALIER_TYPE',
+        `Expected integers for a ${type} tensor, got ${value} at ${i}`,
+      );
+    }
     data[i] = wide ? BigInt(value) : Number(value);
   });
   return data;

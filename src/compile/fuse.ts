@@ -140,6 +140,11 @@ function silu({ graph, producers, node }: Match): Node | undefined {
   return undefined;
 }
 
+/** Whether a float32 holds the number with its full precision, so that a product with it is not lost or infinite. */
+function isOrdinary(value: number): boolean {
+  return value === 0 || (Math.abs(value) >= 2 ** -126 && Math.abs(value) < 2 ** 128);
+}
+
 function affineNode(node: Node, input: string, alpha: number, beta: number): Node {
   return replaceWith(node, 'Affine', input, [
     ['alpha', floatValue(alpha)],
@@ -155,7 +160,8 @@ function scalarAffine({ graph, node }: Match): Node | undefined {
   const right = scalar(graph, b);
   if (right !== undefined && sameShape(a)) {
     if (node.op === 'Mul') return affineNode(node, a, right, 0);
-    if (node.op === 'Div') return affineNode(node, a, 1 / right, 0);
+    if (node.op === 'Div' && isOrdinary(right) && right !== 0 && isOrdinary(1 / right))
+      return affineNode(node, a, 1 / right, 0);
     if (node.op === 'Add') return affineNode(node, a, 1, right);
     if (node.op === 'Sub') return affineNode(node, a, 1, -right);
   }
@@ -176,12 +182,11 @@ function mergeAffine({ graph, producers, uses, node }: Match): Node | undefined 
   const outer = activationOf(graph, node);
   const inner = activationOf(graph, first);
   if (outer === undefined || inner === undefined) return undefined;
-  return affineNode(
-    node,
-    first.inputs[0] ?? '',
-    outer.alpha * inner.alpha,
-    outer.alpha * inner.beta + outer.beta,
-  );
+  const alpha = outer.alpha * inner.alpha;
+  const beta = outer.alpha * inner.beta + outer.beta;
+  return isOrdinary(alpha) && isOrdinary(beta)
+    ? affineNode(node, first.inputs[0] ?? '', alpha, beta)
+    : undefined;
 }
 
 function withoutDead(graph: StaticGraph): StaticGraph {

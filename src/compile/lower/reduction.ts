@@ -7,6 +7,7 @@ import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { planarOperands, windowNumbers } from './convolution.js';
+import { lowerBinary, lowerUnary } from './elementwise.js';
 import { emitCopy } from './movement.js';
 import { frontAxis, numbersInput, splitDims } from './operands.js';
 
@@ -58,7 +59,8 @@ function emitReduce(
       xStrides: order.map((axis) => strides[axis] ?? 1),
       yStrides: rowMajorStrides(moved),
     });
-    [outer, inner] = [elementCount(dims) / n, 1];
+    const kept = dims.filter((_, axis) => !axes.includes(axis));
+    [outer, inner] = [elementCount(kept), 1];
   }
   builder.emit({
     op: 'reduce',
@@ -113,23 +115,34 @@ export function lowerSoftmax({ node, output }: FusedNode, builder: PlanBuilder):
   const { type, dims } = builder.typeOf(x);
   if (type !== 'float32') throw unsupported(node, `an input of type ${type}`);
   const [outer, n, inner] = splitDims(dims, frontAxis(intAttribute(node, 'axis', -1), dims.length));
-  const log = node.op === 'LogSoftmax';
-  const softmax = log ? builder.temporary('float32', dims) : output;
   builder.emit({
     op: 'softmax',
     node,
     inputs: [builder.operand(x)],
-    output: builder.operand(softmax),
+    output: builder.operand(output),
     ints: { outer, n, inner },
   });
-  if (!log) return;
-  builder.emit({
-    op: 'unary',
-    node,
-    inputs: [builder.operand(softmax)],
-    output: builder.operand(output),
-    ints: { unary_op: unaryCode('log') },
-  });
+}
+
+/** x - max - log(sum(exp(x - max))): the logarithm of a softmax would be -infinity where that is below float32. */
+export function lowerLogSoftmax({ node, output }: FusedNode, builder: PlanBuilder): void {
+  const x = node.inputs[0] ?? '';
+  const { type, dims } = builder.typeOf(x);
+  if (type !== 'float32') throw unsupported(node, `an input of type ${type}`);
+  const axis = frontAxis(intAttribute(node, 'axis', -1), dims.length);
+  const one = dims.with(axis, 1);
+  const largest = builder.temporary('float32', one);
+  const shifted = builder.temporary('float32', dims);
+  const power = builder.temporary('float32', dims);
+  const sum = builder.temporary('float32', one);
+  const logarithm = builder.temporary('float32', one);
+  const plain = { alpha: 0, beta: 0 };
+  emitReduce(builder, node, x, largest, [axis], { op: 'max' });
+  lowerBinary(builder, node, 'sub', x, largest, shifted);
+  lowerUnary(builder, node, shifted, power, { op: 'exp', ...plain });
+  emitReduce(builder, node, power, sum, [axis], { op: 'sum' });
+  lowerUnary(builder, node, sum, logarithm, { op: 'log', ...plain });
+  lowerBinary(builder, node, 'sub', shifted, logarithm, output);
 }
 
 export function lowerLayerNormalization({ node, output }: FusedNode, builder: PlanBuilder): void {

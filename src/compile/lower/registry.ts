@@ -28,6 +28,7 @@ import { lowerGemm, lowerMatMul } from './product.js';
 import {
   lowerGlobalPool,
   lowerLayerNormalization,
+  lowerLogSoftmax,
   lowerPool,
   lowerReduce,
   lowerSoftmax,
@@ -66,7 +67,8 @@ export const lowerings: ReadonlyMap<string, Lowering> = new Map<string, Lowering
   ...each(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity'], lowerView),
   ...each(['MaxPool', 'AveragePool'], lowerPool),
   ...each(['GlobalAveragePool', 'GlobalMaxPool'], lowerGlobalPool),
-  ...each(['Softmax', 'LogSoftmax'], lowerSoftmax),
+  ['Softmax', lowerSoftmax],
+  ['LogSoftmax', lowerLogSoftmax],
   ['LayerNormalization', lowerLayerNormalization],
   ['Resize', lowerResize],
   ...each(

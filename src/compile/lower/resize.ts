@@ -72,24 +72,29 @@ export function lowerResize({ node, output }: FusedNode, builder: PlanBuilder): 
   });
 }
 
-/** The input coordinate under output coordinate `i`. */
-function inputPosition(i: number, size: number, wanted: number, scale: number, mode: CoordinateMode): number {
+/**
+ * The input coordinate under output coordinate `i`. Operations round to float32 where onnxruntime's do: nearest would
+ * else pick the other neighbour where a coordinate is a whole number but for rounding.
+ */
+function inputPosition(i: number, size: number, wanted: number, ratio: number, mode: CoordinateMode): number {
+  const f = Math.fround;
+  const scale = f(ratio);
+  const center = f(f((i + 0.5) / scale) - 0.5);
   switch (mode) {
     case 'asymmetric':
-      return i / scale;
+      return i / ratio;
     case 'align_corners':
-      return wanted === 1 ? 0 : (i * (size - 1)) / (wanted - 1);
+      return wanted === 1 ? 0 : f((i * (size - 1)) / (wanted - 1));
     case 'pytorch_half_pixel':
-      return wanted === 1 ? 0 : (i + 0.5) / scale - 0.5;
+      return wanted === 1 ? 0 : center;
     case 'tf_half_pixel_for_nn':
-      return (i + 0.5) / scale;
+      return f((i + 0.5) / scale);
     case 'half_pixel_symmetric': {
-      const adjustment = wanted / (scale * size);
-      const center = size / 2;
-      return center * (1 - adjustment) + (i + 0.5) / scale - 0.5;
+      const adjustment = f(wanted / f(scale * size));
+      return f(f((size / 2) * f(1 - adjustment)) + (i + 0.5) / scale - 0.5);
     }
     case 'half_pixel':
-      return (i + 0.5) / scale - 0.5;
+      return center;
   }
 }
 

@@ -104,6 +104,7 @@ function divisor<T extends number | bigint>(value: T): T {
 
 const or = (a: number, b: number) => a !== 0 || b !== 0;
 const and = (a: number, b: number) => a !== 0 && b !== 0;
+const differ = (a: number, b: number) => (a !== 0) !== (b !== 0);
 const smaller = (a: number, b: number) => Math.min(a, b);
 const larger = (a: number, b: number) => Math.max(a, b);
 
@@ -133,6 +134,7 @@ export const binaries: OperatorFamily = {
   }),
   And: comparison({ integers: and }),
   Or: comparison({ integers: or }),
+  Xor: comparison({ integers: differ }),
   PRelu: {
     infer: (context) => {
       if (context.type(0) !== context.type(1)) throw context.typeError('the operands differ in type');
