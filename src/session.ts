@@ -31,7 +31,7 @@ export interface ValueMetadata {
 
 /** How long one step of a plan took. */
 export interface StepProfile {
-  /** The node of the model, or the last of those that were fused. */
+  /** The node of the model; of fused ones that with the weights. */
   readonly name: string;
   /** The native operator. */
   readonly op: string;

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { benchSession } from '../evaluate/bench.js';
+import { type ProfiledStep, profileSession } from '../evaluate/profile.js';
 import { InferenceSession } from '../session.js';
-import { count, dims, milliseconds } from '../text.js';
+import { count, dims, milliseconds, percent, table } from '../text.js';
 import {
   addSessionOptions,
   finiteNumber,
@@ -17,6 +18,7 @@ interface BenchArguments extends SessionArguments {
   readonly runs?: number;
   readonly warmup: number;
   readonly seconds?: number;
+  readonly profile?: boolean;
   readonly json?: boolean;
 }
 
@@ -26,6 +28,7 @@ export function addBench(program: Command, io: Io): void {
     .option('--runs <n>', 'stop after this many timed runs', wholeNumber(1))
     .option('--warmup <n>', 'runs before the first timed one', wholeNumber(0), 10)
     .option('--seconds <n>', 'stop after this long (default: 3, or no limit with --runs)', finiteNumber)
+    .option('--profile', 'say how long each step takes')
     .option('--json', 'print JSON')
     .action(async (model: string, given: BenchArguments) => {
       using session = await InferenceSession.create(model, sessionOptions(given));
@@ -40,7 +43,17 @@ export function addBench(program: Command, io: Io): void {
       }
       const shapes = Object.entries(feeds).map(([name, { type, dims }]) => ({ name, type, dims }));
       const { threads, isa } = session;
-      print(io, given.json, { model, inputs: shapes, threads, isa, warmup, milliseconds: latency }, () =>
+      const steps = given.profile ? profileSession(session, feeds) : undefined;
+      const data = {
+        model,
+        inputs: shapes,
+        threads,
+        isa,
+        warmup,
+        milliseconds: latency,
+        ...(steps && { steps }),
+      };
+      print(io, given.json, data, () =>
         [
           `inputs  ${shapes.map(({ name, type, dims: shape }) => `${name}: ${type} ${dims(shape)}`).join(', ')}`,
           `with    ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${isa}`,
@@ -49,7 +62,30 @@ export function addBench(program: Command, io: Io): void {
           `p99     ${milliseconds(latency.p99)}`,
           `max     ${milliseconds(latency.max)}`,
           `mean    ${milliseconds(latency.mean)}, ${Number(latency.runsPerSecond.toPrecision(4))} runs/s`,
+          ...(steps === undefined ? [] : ['', stepTable(steps)]),
         ].join('\n'),
       );
     });
+}
+
+/** The slowest steps; the rest in one line. */
+function stepTable(steps: readonly ProfiledStep[]): string {
+  const shown = 20;
+  const slowest = steps.toSorted((a, b) => b.milliseconds - a.milliseconds);
+  const rest = slowest.slice(shown);
+  const rows = slowest
+    .slice(0, shown)
+    .map((step) => [
+      step.name,
+      step.op,
+      step.format ?? '',
+      milliseconds(step.milliseconds),
+      percent(step.share),
+    ]);
+  if (rest.length > 0) {
+    const sum = (pick: (step: ProfiledStep) => number) => rest.reduce((total, step) => total + pick(step), 0);
+    const times = [milliseconds(sum((step) => step.milliseconds)), percent(sum((step) => step.share))];
+    rows.push([`${rest.length} other steps`, '', '', ...times]);
+  }
+  return table(['node', 'step', 'format', 'time', 'share'], rows, ['time', 'share']);
 }

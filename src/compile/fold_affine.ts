@@ -64,6 +64,7 @@ function foldInto(
     values.length === 1 ? new Array<number>(channels).fill(values[0] ?? 0) : values,
   ) as [number[], number[]];
   if (scale.length !== channels || shift.length !== channels) return undefined;
+  if (![...scale, ...shift].every(Number.isFinite)) return undefined; // 0 times infinity is no zero
   if (affine.rank !== undefined && affine.rank !== weight.dims.length) return undefined;
 
   const weights = readElements(weight) as Float32Array;
@@ -71,8 +72,8 @@ function foldInto(
   const newWeights = weights.map((w, i) => w * (scale[Math.floor(i / perChannel)] ?? 0));
   const biases = bias === undefined ? new Float32Array(channels) : (readElements(bias) as Float32Array);
   const newBiases = biases.map((b, i) => b * (scale[i] ?? 0) + (shift[i] ?? 0));
-  const newWeightName = `${output}/weight`;
-  const newBiasName = `${output}/bias`;
+  const newWeightName = `espalier/folded/${output}/weight`;
+  const newBiasName = `espalier/folded/${output}/bias`;
   constants.set(newWeightName, float32Constant(weight.dims, newWeights));
   constants.set(newBiasName, float32Constant([channels], newBiases));
   return { ...conv, inputs: [x, newWeightName, newBiasName], outputs: [output] };

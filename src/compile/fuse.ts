@@ -1,4 +1,11 @@
-import { choiceAttribute, floatValue, intsAttribute, intsValue } from '../graph/attributes.js';
+import {
+  choiceAttribute,
+  floatAttribute,
+  floatValue,
+  intAttribute,
+  intsAttribute,
+  intsValue,
+} from '../graph/attributes.js';
 import { readNumbers } from '../graph/data.js';
 import type { Attribute, Node, StaticGraph } from '../graph/graph.js';
 import { elementCount } from '../tensor.js';
@@ -86,12 +93,15 @@ function hardSwish(match: Match): Node | undefined {
   const { graph, producers, node } = match;
   const [a = '', b = ''] = node.inputs;
   if (!isFloat(graph, node.outputs[0])) return undefined;
+  const dims = (name: string) => graph.values.get(name)?.dims.join();
+  const sameShape = (x: string) => dims(x) === dims(node.outputs[0] ?? ''); // constants of more axes add axes
   if (node.op === 'Div' && near(scalar(graph, b), 6)) {
     const product = producers.get(a);
     if (product?.op !== 'Mul') return undefined;
     for (const side of product.inputs) {
       const x = relu6OfShifted(match, side);
-      if (x !== undefined && otherOperand(product, side) === x) return replaceWith(node, 'HardSwish', x);
+      if (x !== undefined && otherOperand(product, side) === x && sameShape(x))
+        return replaceWith(node, 'HardSwish', x);
     }
     return undefined;
   }
@@ -261,9 +271,22 @@ function fuseEpilogues(graph: StaticGraph): FusedNode[] {
   return order.filter((fused) => fused !== undefined);
 }
 
-/** Whether the node multiplies by a constant weight matrix, so that the kernel with an epilogue runs it. */
+/** Whether the node multiplies by a constant weight matrix in a form that the kernel with an epilogue runs. */
 export function isConstantProduct(graph: StaticGraph, node: Node): boolean {
-  const weight = graph.constants.get(node.inputs[1] ?? '');
+  const [a = '', b = ''] = node.inputs;
+  const weight = graph.constants.get(b);
   if (weight === undefined) return false;
-  return node.op === 'Conv' || weight.dims.length === 2;
+  if (node.op === 'Conv') return true;
+  const isMatrix = weight.dims.length === 2 && !weight.dims.includes(0);
+  return isMatrix && !graph.constants.has(a) && (node.op === 'MatMul' || isPlainGemm(graph, node));
+}
+
+/** x * W or x * W^T, plus at most one number for each output. */
+function isPlainGemm(graph: StaticGraph, node: Node): boolean {
+  const bias = graph.values.get(node.inputs[2] ?? '')?.dims;
+  const outputs = graph.values.get(node.outputs[0] ?? '')?.dims.at(-1);
+  const plainBias =
+    bias === undefined ||
+    (floatAttribute(node, 'beta', 1) === 1 && elementCount(bias) === outputs && bias.at(-1) === outputs);
+  return plainBias && floatAttribute(node, 'alpha', 1) === 1 && intAttribute(node, 'transA', 0) === 0;
 }

@@ -217,6 +217,16 @@ describe('bench', () => {
     expect(text.out).toMatch(/p50 .*\np99 .*\nmax .*\nmean .* runs\/s/);
   });
 
+  test('--profile says how long each step takes, and the format of its weights', async () => {
+    const args = [at('dynamic.onnx'), '--shape', 'x=4,32', '--runs', '3', '--profile'];
+    const { steps } = JSON.parse((await cli('bench', ...args, '--json')).out);
+    expect(steps.length).toBeGreaterThan(0);
+    expect(steps.some((step: { format?: string }) => step.format === 'dense')).toBe(true);
+    const shares = steps.map((step: { share: number }) => step.share);
+    expect(shares.reduce((sum: number, share: number) => sum + share, 0)).toBeCloseTo(1);
+    expect((await cli('bench', ...args)).out).toMatch(/node +step +format +time +share/);
+  });
+
   test.each([
     ['--runs', '0'],
     ['--seconds', '0'],

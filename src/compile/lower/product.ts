@@ -13,7 +13,7 @@ export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
   const [a = '', b = ''] = node.inputs;
   if (builder.typeOf(output).type !== 'float32')
     throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
-  if (isConstantProduct(builder.graph, node) && !builder.graph.constants.has(a)) {
+  if (isConstantProduct(builder.graph, node)) {
     emitConstantProduct(fused, builder, elementCount(builder.dimsOf(a).slice(0, -1)));
     return;
   }
@@ -34,13 +34,10 @@ export function lowerGemm(fused: FusedNode, builder: PlanBuilder): void {
   const transposeB = intAttribute(node, 'transB', 0) !== 0;
   const [n = 0, outputs = 0] = builder.dimsOf(output);
   const biasDims = c === '' ? [] : builder.dimsOf(c);
-  const plainBias =
-    c === '' || (beta === 1 && elementCount(biasDims) === outputs && biasDims.at(-1) === outputs);
-  if (isConstantProduct(builder.graph, node) && alpha === 1 && !transposeA && plainBias) {
+  if (isConstantProduct(builder.graph, node)) {
     emitConstantProduct(fused, builder, n);
     return;
   }
-  if (fused.residual !== undefined) throw unsupported(node, 'a residual behind this form of Gemm');
 
   const product = c === '' ? output : builder.temporary('float32', [n, outputs]);
   emitBatchProduct(

@@ -1,20 +1,13 @@
 import { choiceAttribute, intAttribute, intsAttribute } from '../../graph/attributes.js';
+import { coordinateModes } from '../../graph/operators/resize.js';
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { frontAxis, numbersInput } from './operands.js';
 
-const coordinateModes = [
-  'half_pixel',
-  'half_pixel_symmetric',
-  'pytorch_half_pixel',
-  'align_corners',
-  'asymmetric',
-  'tf_half_pixel_for_nn',
-] as const;
 const nearestModes = ['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil'] as const;
 
-type CoordinateMode = (typeof coordinateModes)[number];
+type CoordinateMode = Exclude<(typeof coordinateModes)[number], 'tf_crop_and_resize'>;
 type NearestMode = (typeof nearestModes)[number];
 
 /** For each output position the two input positions it mixes, and the weight of the second. */
@@ -39,6 +32,7 @@ export function lowerResize({ node, output }: FusedNode, builder: PlanBuilder): 
     throw unsupported(node, 'resizing other axes than the last two');
   }
   const coordinates = choiceAttribute(node, 'coordinate_transformation_mode', coordinateModes, 'half_pixel');
+  if (coordinates === 'tf_crop_and_resize') throw unsupported(node, 'tf_crop_and_resize');
   const nearest = choiceAttribute(node, 'nearest_mode', nearestModes, 'round_prefer_floor');
   const axes = (intsAttribute(node, 'axes') ?? [...dims.keys()]).map((axis) => frontAxis(axis, rank));
   const scales = numbersInput(builder, node, 2) ?? [];
