@@ -4,9 +4,8 @@
 
 namespace espalier {
 
-void StepSpec::Expect(bool condition, const std::string& what) const {
-  if (!condition)
-    throw Error(ErrorCode::kInternal, "Step " + op + " of node \"" + name + "\": expected " + what);
+void StepSpec::Fail(const std::string& expected) const {
+  throw Error(ErrorCode::kInternal, "Step " + op + " of node \"" + name + "\": expected " + expected);
 }
 
 int64_t StepSpec::Int(const char* key) const { return Ints(key, 1)[0]; }

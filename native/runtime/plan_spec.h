@@ -28,7 +28,10 @@ struct StepSpec {
   double Float(const char* key, double fallback) const;
 
   // Throws Error{kInternal} unless `condition` holds.
-  void Expect(bool condition, const std::string& what) const;
+  void Expect(bool condition, const std::string& what) const {
+    if (!condition) Fail(what);
+  }
+  [[noreturn]] void Fail(const std::string& expected) const;
 };
 
 struct PlanSpec {
