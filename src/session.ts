@@ -73,7 +73,7 @@ export class InferenceSession {
   private constructor(graph: Graph, options: SessionOptions) {
     const addon = loadAddon();
     const available = addon.availableIsas();
-    const wanted = options.isa ?? process.env['ESPALIER_ISA'] ?? 'auto';
+    const wanted = options.isa ?? (process.env['ESPALIER_ISA'] || 'auto');
     this.isa = wanted === 'auto' ? (available.at(-1) ?? 'scalar') : wanted;
     this.threads = options.threads ?? availableParallelism();
     this.#native = new addon.NativeSession(this.isa, this.threads);

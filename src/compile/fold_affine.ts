@@ -72,11 +72,16 @@ function foldInto(
   const newWeights = weights.map((w, i) => w * (scale[Math.floor(i / perChannel)] ?? 0));
   const biases = bias === undefined ? new Float32Array(channels) : (readElements(bias) as Float32Array);
   const newBiases = biases.map((b, i) => b * (scale[i] ?? 0) + (shift[i] ?? 0));
-  const newWeightName = `espalier/folded/${output}/weight`;
-  const newBiasName = `espalier/folded/${output}/bias`;
+  const newWeightName = freeName(`espalier/${output}/weight`, constants);
+  const newBiasName = freeName(`espalier/${output}/bias`, constants);
   constants.set(newWeightName, float32Constant(weight.dims, newWeights));
   constants.set(newBiasName, float32Constant([channels], newBiases));
   return { ...conv, inputs: [x, newWeightName, newBiasName], outputs: [output] };
+}
+
+/** The name, with underscores behind it as long as a constant of the model has it. */
+function freeName(name: string, constants: ReadonlyMap<string, TensorData>): string {
+  return constants.has(name) ? freeName(`${name}_`, constants) : name;
 }
 
 function channelAffine(graph: Graph, node: Node): ChannelAffine | undefined {

@@ -180,10 +180,10 @@ describe('a process', () => {
       const expected = [...session.runSync({ obs: observation }).action.data].join();
       const message = (worker) => new Promise((resolve, reject) => { worker.once('message', resolve); worker.once('error', reject); });
       const slow = [start(models.slow, true), start(models.slow, true)];
-      const quick = [1, 2, 3].map(() => start(models.policy, false));
+      const quick = [1, 2, 3].map(() => message(start(models.policy, false))); // listens before they answer
       await Promise.all(slow.map(message));
       const ends = slow.map((worker) => worker.terminate());
-      const answers = await Promise.all(quick.map(message));
+      const answers = await Promise.all(quick);
       await Promise.all(ends);
       console.log(answers.every((answer) => answer === expected));`);
     expect([status, stdout, stderr]).toEqual([0, 'true\n', '']);

@@ -5,6 +5,7 @@ import { findLayers } from '../../graph/layers.js';
 import { transposedWindowOf, type Window, windowOf } from '../../graph/operators/window.js';
 import { analyzeLayer } from '../../sparse/analyze.js';
 import { chooseFormat } from '../../sparse/format.js';
+import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { constantInput, epilogueOperands } from './operands.js';
@@ -19,7 +20,18 @@ function planarDims(dims: readonly number[]): readonly number[] {
   return [batch, channels, ...planar(spatial, 1)];
 }
 
-export function windowNumbers(window: Window): Record<string, readonly number[]> {
+/** Taps of a window, and places along one axis that it reaches: beyond, native code would count past its integers. */
+const mostTaps = 2 ** 24;
+const farthest = 2 ** 31;
+
+export function windowNumbers(node: Node, window: Window): Record<string, readonly number[]> {
+  const { kernel, strides, dilations, padsBegin, outputs } = window;
+  const reaches = outputs.map(
+    (size, axis) =>
+      size * (strides[axis] ?? 1) + (kernel[axis] ?? 1) * (dilations[axis] ?? 1) + (padsBegin[axis] ?? 0),
+  );
+  if (elementCount(kernel) > mostTaps || Math.max(...reaches) > farthest)
+    throw unsupported(node, `a window of [${kernel.join(', ')}] that reaches over [${reaches.join(', ')}]`);
   return {
     kernel: planar(window.kernel, 1),
     strides: planar(window.strides, 1),
@@ -48,7 +60,7 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
   const groups = intAttribute(node, 'group', 1);
   const epilogue = epilogueOperands(fused, builder, y.dims);
   const activation = builder.activationNumbers(fused);
-  const ints = { ...windowNumbers(window), ...epilogue.ints, ...activation.ints };
+  const ints = { ...windowNumbers(node, window), ...epilogue.ints, ...activation.ints };
 
   if (groups > 1 && weight.dims[1] === 1) {
     builder.emit({
@@ -142,7 +154,7 @@ export function lowerConvTranspose(fused: FusedNode, builder: PlanBuilder): void
     node,
     inputs: [builder.operand(product), ...(bias === '' ? [] : [builder.operand(bias)])],
     output: y,
-    ints: { ...windowNumbers(window), has_bias: bias === '' ? 0 : 1, ...activation.ints },
+    ints: { ...windowNumbers(node, window), has_bias: bias === '' ? 0 : 1, ...activation.ints },
     floats: activation.floats,
   });
 }

@@ -1,5 +1,5 @@
 import { floatAttribute, intAttribute } from '../../graph/attributes.js';
-import { broadcastStrides } from '../../graph/operators/strided.js';
+import { broadcastDims, broadcastStrides } from '../../graph/operators/strided.js';
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import { type FusedNode, isConstantProduct } from '../fuse.js';
@@ -72,6 +72,9 @@ function emitConstantProduct(fused: FusedNode, builder: PlanBuilder, n: number):
   });
 }
 
+/** Matrices of a batch; each takes an entry in the plan. */
+const mostBatches = 2 ** 20;
+
 interface BatchProduct {
   readonly aDims: readonly number[];
   readonly bDims: readonly number[];
@@ -87,8 +90,12 @@ function emitBatchProduct(fused: FusedNode, builder: PlanBuilder, form: BatchPro
   const [rowsB = 1, colsB = 1] = bDims.slice(-2);
   const [m, k] = transposeA ? [colsA, rowsA] : [rowsA, colsA];
   const n = transposeB ? rowsB : colsB;
-  const batches = broadcastBatches(aDims.slice(0, -2), bDims.slice(0, -2));
   const dims = builder.dimsOf(output);
+  const [aBatch, bBatch] = [aDims.slice(0, -2), bDims.slice(0, -2)];
+  const batch = broadcastDims(aBatch, bBatch) ?? [];
+  if (elementCount(batch) > mostBatches)
+    throw unsupported(node, `a product of more than ${mostBatches} matrices`);
+  const batches = operandsOf(batch, aBatch, bBatch);
   const product =
     activation === undefined && bias === undefined ? output : builder.temporary('float32', dims);
   builder.emit({
@@ -114,18 +121,16 @@ function emitBatchProduct(fused: FusedNode, builder: PlanBuilder, form: BatchPro
 }
 
 /** For each matrix of the output, which matrix of a and of b it multiplies. */
-function broadcastBatches(aDims: readonly number[], bDims: readonly number[]): [number, number][] {
-  const rank = Math.max(aDims.length, bDims.length);
-  const at = (dims: readonly number[], axis: number) => dims[axis - rank + dims.length] ?? 1;
-  const dims = Array.from({ length: rank }, (_, axis) => {
-    const [a, b] = [at(aDims, axis), at(bDims, axis)];
-    return a === 1 ? b : a;
-  });
+function operandsOf(
+  dims: readonly number[],
+  aDims: readonly number[],
+  bDims: readonly number[],
+): [number, number][] {
   const [aStrides, bStrides] = [broadcastStrides(aDims, dims), broadcastStrides(bDims, dims)];
   return Array.from({ length: elementCount(dims) }, (_, position) => {
     let rest = position;
     let [a, b] = [0, 0];
-    for (let axis = rank - 1; axis >= 0; axis--) {
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
       const index = rest % (dims[axis] ?? 1);
       rest = Math.floor(rest / (dims[axis] ?? 1));
       a += index * (aStrides[axis] ?? 0);

@@ -1,6 +1,6 @@
 import { floatAttribute, intAttribute, intsAttribute } from '../../graph/attributes.js';
 import type { Node } from '../../graph/graph.js';
-import { rowMajorStrides } from '../../graph/operators/strided.js';
+import { broadcastStrides, rowMajorStrides } from '../../graph/operators/strided.js';
 import { windowOf } from '../../graph/operators/window.js';
 import { type ReduceOp, reduceCode, type UnaryOp, unaryCode } from '../../native/codes.js';
 import { elementCount } from '../../tensor.js';
@@ -103,7 +103,7 @@ export function lowerPool({ node, output }: FusedNode, builder: PlanBuilder): vo
     inputs: [x],
     output: y,
     ints: {
-      ...windowNumbers(window),
+      ...windowNumbers(node, window),
       average: node.op === 'AveragePool' ? 1 : 0,
       count_include_pad: intAttribute(node, 'count_include_pad', 0),
     },
@@ -152,10 +152,13 @@ export function lowerLayerNormalization({ node, output }: FusedNode, builder: Pl
   if (node.outputs.length > 1) throw unsupported(node, 'the output of mean and deviation');
   const axis = frontAxis(intAttribute(node, 'axis', -1), dims.length);
   const n = elementCount(dims.slice(axis));
+  const parameters = [scale, bias].filter((name) => name !== '');
   builder.emit({
     op: 'layer_norm',
     node,
-    inputs: [x, scale, bias].filter((name) => name !== '').map((name) => builder.operand(name)),
+    inputs: [x, ...parameters.map((name) => expanded(builder, node, name, dims.slice(axis)))].map((name) =>
+      builder.operand(name),
+    ),
     output: builder.operand(output),
     ints: {
       outer: elementCount(dims.slice(0, axis)),
@@ -165,4 +168,17 @@ export function lowerLayerNormalization({ node, output }: FusedNode, builder: Pl
     },
     floats: { epsilon: floatAttribute(node, 'epsilon', 1e-5) },
   });
+}
+
+/** A scale or bias with one number for each of the normalised ones. */
+function expanded(builder: PlanBuilder, node: Node, name: string, dims: readonly number[]): string {
+  const own = builder.dimsOf(name);
+  if (elementCount(own) === elementCount(dims)) return name;
+  const full = builder.temporary('float32', dims);
+  emitCopy(builder, node, name, full, {
+    dims,
+    xStrides: broadcastStrides(own, dims),
+    yStrides: rowMajorStrides(dims),
+  });
+  return full;
 }

@@ -7,6 +7,9 @@ import { frontAxis, numbersInput } from './operands.js';
 
 const nearestModes = ['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil'] as const;
 
+/** Output positions of one axis; each takes an entry in the plan. */
+const mostPositions = 2 ** 20;
+
 type CoordinateMode = Exclude<(typeof coordinateModes)[number], 'tf_crop_and_resize'>;
 type NearestMode = (typeof nearestModes)[number];
 
@@ -28,6 +31,9 @@ export function lowerResize({ node, output }: FusedNode, builder: PlanBuilder): 
   if (mode === 'cubic') throw unsupported(node, 'cubic interpolation');
   if (intAttribute(node, 'antialias', 0) !== 0) throw unsupported(node, 'antialiasing');
   const rank = dims.length;
+  if (to.slice(-2).some((dim) => dim > mostPositions))
+    throw unsupported(node, `a result of [${to.join(', ')}]`);
+  if (dims.includes(0) && !to.includes(0)) throw unsupported(node, 'an input without elements');
   if (dims.some((dim, axis) => axis < rank - 2 && dim !== to[axis])) {
     throw unsupported(node, 'resizing other axes than the last two');
   }

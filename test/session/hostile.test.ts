@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { exportOnnx } from '../../src/formats/onnx/index.js';
+import { InferenceSession, type Tensor } from '../../src/index.js';
+import { Model } from '../operators/support.js';
+import { expectError, policyModel } from './support.js';
+
+/** Runs a model whose plan no machine has room for: an error, before any memory is touched. */
+async function expectRefusal(build: (m: Model) => string, code: 'MEMORY' | 'UNSUPPORTED'): Promise<void> {
+  const m = new Model();
+  const bytes = exportOnnx(m.output(build(m)).graph());
+  await expectError(
+    async () => {
+      const session = await InferenceSession.create(bytes, { threads: 1 });
+      session.runSync(m.feeds);
+    },
+    `ERR_ESPALIER_${code}`,
+    /./,
+  );
+}
+
+const pixel = (m: Model, channels = 1) => m.input('float32', [1, channels, 1, 1]);
+
+describe('models that ask for too much', () => {
+  // 2^31 x 2^31 taps of 4 bytes, and 2^32 rows of 2^32 numbers, are 0 bytes when counted in 64 bits.
+  it.each(['MaxPool', 'AveragePool'])('%s with a kernel or a reach beyond any memory', async (op) => {
+    const half = 2 ** 31;
+    const kernel = { kernel_shape: [half, half], pads: [half - 1, half - 1, 0, 0] };
+    await expectRefusal((m) => m.node(op, [pixel(m)], kernel), 'UNSUPPORTED');
+    for (const dilation of [2 ** 32 - 1, 2 ** 40, 2 ** 52]) {
+      const attributes = {
+        kernel_shape: [2, 2],
+        dilations: [dilation, dilation],
+        pads: [dilation, dilation, 0, 0],
+      };
+      await expectRefusal((m) => m.node(op, [pixel(m)], attributes), 'UNSUPPORTED');
+    }
+  });
+
+  it('a window whose rows no memory holds', async () => {
+    const far = 2 ** 29;
+    const attributes = { kernel_shape: [2, 2], dilations: [far, far], pads: [far, far, 0, 0] };
+    await expectRefusal((m) => m.node('MaxPool', [pixel(m)], attributes), 'MEMORY');
+  });
+
+  it('a depthwise convolution with a reach beyond any memory', async () => {
+    const dilation = 2 ** 32 - 1;
+    const attributes = { group: 2, dilations: [dilation, dilation], pads: [dilation, dilation, 0, 0] };
+    const weights = (m: Model) => m.constant('float32', [2, 1, 2, 2]);
+    await expectRefusal((m) => m.node('Conv', [pixel(m, 2), weights(m)], attributes), 'UNSUPPORTED');
+  });
+
+  it('more matrices and positions than a plan lists', async () => {
+    await expectRefusal((m) => {
+      const many = m.node('Expand', [m.input('float32', [1, 1, 1]), m.list([2 ** 29, 1, 1])]);
+      return m.node('MatMul', [many, m.input('float32', [1, 1])]);
+    }, 'UNSUPPORTED');
+    await expectRefusal(
+      (m) => m.node('Resize', [pixel(m), '', '', m.list([1, 1, 1, 2 ** 30])]),
+      'UNSUPPORTED',
+    );
+  });
+});
+
+describe('damaged models', () => {
+  it('cut after any byte are an error or a model', async () => {
+    const model = policyModel();
+    for (let length = 0; length < model.length; length += length < 200 ? 1 : 97) {
+      const made = await InferenceSession.create(model.subarray(0, length), { threads: 1 }).catch(
+        ({ code }: { code?: string }) => code,
+      );
+      if (made instanceof InferenceSession) made.release();
+      else expect(made).toMatch(/^ERR_ESPALIER_(MODEL|UNSUPPORTED|SHAPE|TYPE)$/);
+    }
+  });
+});
+
+describe('feeds that change while they are read', () => {
+  it('are an error or a run, never memory of others', async () => {
+    const session = await InferenceSession.create(policyModel(), { threads: 1 });
+    let reads = 0;
+    const obs = {
+      type: 'float32',
+      dims: [1, 48],
+      get data() {
+        return new Float32Array(reads++ < 2 ? 48 : 4);
+      },
+    };
+    await expectError(() => session.runSync({ obs: obs as unknown as Tensor }), 'ERR_ESPALIER_SHAPE', /./);
+    reads = 0;
+    await expectError(() => session.run({ obs: obs as unknown as Tensor }), 'ERR_ESPALIER_SHAPE', /./);
+    session.release();
+  });
+});
