@@ -40,6 +40,7 @@
       "addon/session_wrap.cc"
     ],
     "test_files": [
+      "test/allocation_test.cc",
       "test/binary_test.cc",
       "test/gemv_test.cc",
       "test/isa_test.cc",
@@ -47,6 +48,7 @@
       "test/normalize_test.cc",
       "test/packed_weights_test.cc",
       "test/panel_matmul_test.cc",
+      "test/plan_fuzz_test.cc",
       "test/plan_test.cc",
       "test/reduce_test.cc",
       "test/taps_test.cc",

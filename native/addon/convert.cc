@@ -72,6 +72,13 @@ TensorRef ToTensorRef(const Napi::Value& value, const char* what) {
   return tensor;
 }
 
+int64_t ToInteger(const Napi::Value& value, const char* what) {
+  const double number = ToNumber(value, what);
+  constexpr double kLargest = 9007199254740991.0;
+  if (!(number >= -kLargest && number <= kLargest)) Mismatch(what, "integers that a number can hold");
+  return static_cast<int64_t>(number);
+}
+
 StepSpec ToStepSpec(const Napi::Value& value, const char* what) {
   const Napi::Object object = ToObject(value, what);
   StepSpec step;
@@ -79,9 +86,7 @@ StepSpec ToStepSpec(const Napi::Value& value, const char* what) {
   step.name = ToString(object.Get("name"), "name");
   step.inputs = ToVector<TensorRef>(object.Get("inputs"), "inputs", ToTensorRef);
   step.outputs = ToVector<TensorRef>(object.Get("outputs"), "outputs", ToTensorRef);
-  step.ints = ToNumberMap<int64_t>(object.Get("ints"), "ints", [](const Napi::Value& v, const char* name) {
-    return static_cast<int64_t>(ToNumber(v, name));
-  });
+  step.ints = ToNumberMap<int64_t>(object.Get("ints"), "ints", ToInteger);
   step.floats = ToNumberMap<double>(object.Get("floats"), "floats", ToNumber);
   step.weights = ToSizes(object.Get("weights"), "weights");
   return step;

@@ -161,6 +161,8 @@ Napi::Value SessionWrap::Run(const Napi::CallbackInfo& info) {
         raw->failed = true;
         raw->code = error.code();
         raw->message = error.what();
+      } catch (const std::exception&) {  // no memory for a message
+        raw->failed = true;
       }
       finished_.NonBlockingCall(
           raw, [this](Napi::Env js_env, Napi::Function, Job* done) { Finish(js_env, done); });
@@ -173,9 +175,10 @@ void SessionWrap::StopHook(void* self) { static_cast<SessionWrap*>(self)->Stop()
 
 void SessionWrap::StartExecutor(Napi::Env env) {
   if (executor_) return;
+  auto executor = std::make_unique<Executor>();  // first: it may fail
   finished_ = Napi::ThreadSafeFunction::New(env, Napi::Function(), "espalier run", 0, 1);
   finished_.Unref(env);
-  executor_ = std::make_unique<Executor>();
+  executor_ = std::move(executor);
   // Hooks run last in, first out: this one stops the thread before Node closes the function it calls.
   napi_add_env_cleanup_hook(env, StopHook, this);
 }

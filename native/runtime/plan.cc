@@ -1,12 +1,29 @@
 #include "runtime/plan.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/error.h"
 
 namespace espalier {
 
+namespace {
+
 using Clock = std::chrono::steady_clock;
+
+// Stands for a step whose outputs have no elements: operators need not care for those.
+class NothingToDo final : public Step {
+ public:
+  explicit NothingToDo(std::string name) : Step(std::move(name)) { chunks_ = 0; }
+  void Run(const RunContext&, size_t, uint8_t*) const noexcept override {}
+};
+
+bool WritesNothing(const StepSpec& step) {
+  const auto empty = [](const TensorRef& output) { return output.Elements() == 0; };
+  return !step.outputs.empty() && std::all_of(step.outputs.begin(), step.outputs.end(), empty);
+}
+
+}  // namespace
 
 Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std::vector<Constant> constants,
            const std::function<std::shared_ptr<const PackedWeights>(size_t)>& weights)
@@ -37,10 +54,10 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std
       step.Expect(output.space == Space::kArena || output.space == Space::kOutput,
                   "outputs in the arena or an output");
     }
-    steps_.push_back(factory(step, build));
+    steps_.push_back(WritesNothing(step) ? std::make_unique<NothingToDo>(step.name) : factory(step, build));
     scratch_bytes_ = std::max(scratch_bytes_, RoundUp(steps_.back()->scratch_bytes(), 4096));
   }
-  scratch_ = AlignedBuffer<uint8_t>(scratch_bytes_ * threads);
+  scratch_ = AlignedBuffer<uint8_t>(MultiplySizes(scratch_bytes_, threads));
 }
 
 Address Plan::Resolve(const TensorRef& tensor) const {
@@ -71,6 +88,11 @@ Address Plan::Resolve(const TensorRef& tensor) const {
   if (slot >= bases_.size() || tensor.offset > available || tensor.Bytes() > available - tensor.offset) {
     throw Error(ErrorCode::kInternal, "Expected " + Describe(tensor) + " inside " +
                                           std::to_string(available) + " bytes, got offset " +
+                                          std::to_string(tensor.offset));
+  }
+  if (tensor.offset % SizeOf(tensor.dtype) != 0) {
+    throw Error(ErrorCode::kInternal, "Expected " + Describe(tensor) +
+                                          " at a multiple of its element's size, got offset " +
                                           std::to_string(tensor.offset));
   }
   return Address{slot, tensor.offset};

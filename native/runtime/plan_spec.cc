@@ -8,6 +8,12 @@ void StepSpec::Fail(const std::string& expected) const {
   throw Error(ErrorCode::kInternal, "Step " + op + " of node \"" + name + "\": expected " + expected);
 }
 
+void StepSpec::ExpectFloat32() const {
+  for (const std::vector<TensorRef>* tensors : {&inputs, &outputs}) {
+    for (const TensorRef& tensor : *tensors) Expect(tensor.dtype == DType::kFloat32, "float32 tensors");
+  }
+}
+
 int64_t StepSpec::Int(const char* key) const { return Ints(key, 1)[0]; }
 
 int64_t StepSpec::Int(const char* key, int64_t fallback) const {
@@ -19,6 +25,12 @@ const std::vector<int64_t>& StepSpec::Ints(const char* key, size_t length) const
   Expect(found != ints.end() && found->second.size() == length,
          std::to_string(length) + " integers in " + key);
   return found->second;
+}
+
+size_t StepSpec::Size(const char* key) const {
+  const int64_t value = Int(key);
+  Expect(value >= 0, std::string("a non-negative integer in ") + key);
+  return static_cast<size_t>(value);
 }
 
 std::vector<size_t> StepSpec::Sizes(const char* key) const {

@@ -24,6 +24,7 @@ struct StepSpec {
   int64_t Int(const char* key) const;
   int64_t Int(const char* key, int64_t fallback) const;
   const std::vector<int64_t>& Ints(const char* key, size_t length) const;
+  size_t Size(const char* key) const;
   std::vector<size_t> Sizes(const char* key) const;
   double Float(const char* key, double fallback) const;
 
@@ -32,6 +33,8 @@ struct StepSpec {
     if (!condition) Fail(what);
   }
   [[noreturn]] void Fail(const std::string& expected) const;
+  // The same unless every input and output is float32.
+  void ExpectFloat32() const;
 };
 
 struct PlanSpec {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/sizes.h"
+
 namespace espalier {
 
 enum class DType : uint8_t {
@@ -39,12 +41,13 @@ struct TensorRef {
   DType dtype = DType::kFloat32;
   std::vector<size_t> dims;
 
+  // SIZE_MAX when it does not fit.
   size_t Elements() const {
     size_t n = 1;
-    for (size_t dim : dims) n *= dim;
+    for (size_t dim : dims) n = MultiplySizes(n, dim);
     return n;
   }
-  size_t Bytes() const { return Elements() * SizeOf(dtype); }
+  size_t Bytes() const { return MultiplySizes(Elements(), SizeOf(dtype)); }
 };
 
 // "float32 [1, 3, 48]", for messages.

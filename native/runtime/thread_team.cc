@@ -1,7 +1,7 @@
 #include "runtime/thread_team.h"
 
+#include <exception>
 #include <string>
-#include <system_error>
 
 #include "core/error.h"
 #include "runtime/denormals.h"
@@ -29,7 +29,7 @@ ThreadTeam::ThreadTeam(size_t threads) {
   try {
     for (size_t thread = 1; thread < threads; ++thread)
       workers_.emplace_back([this, thread] { Work(thread); });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {  // no thread, or no memory for one
     const size_t got = size();
     Stop();
     throw Error(ErrorCode::kMemory,

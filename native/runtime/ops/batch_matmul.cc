@@ -19,21 +19,23 @@ class BatchMatmul final : public Step {
   BatchMatmul(const StepSpec& spec, const BuildContext& build)
       : Step(spec.name),
         kernels_(build.kernels),
-        m_(static_cast<size_t>(spec.Int("m"))),
-        k_(static_cast<size_t>(spec.Int("k"))),
-        n_(static_cast<size_t>(spec.Int("n"))),
+        m_(spec.Size("m")),
+        k_(spec.Size("k")),
+        n_(spec.Size("n")),
         transpose_a_(spec.Int("transpose_a", 0) != 0),
         transpose_b_(spec.Int("transpose_b", 0) != 0),
         alpha_(static_cast<float>(spec.Float("alpha", 1))),
         a_offsets_(spec.Sizes("a_offsets")),
         b_offsets_(spec.Sizes("b_offsets")) {
     spec.Expect(spec.inputs.size() == 2 && spec.outputs.size() == 1, "two inputs and one output");
+    spec.ExpectFloat32();
     spec.Expect(a_offsets_.size() == b_offsets_.size(), "as many offsets of a as of b");
     for (size_t offset : a_offsets_)
-      spec.Expect(offset + m_ * k_ <= spec.inputs[0].Elements(), "offsets inside a");
+      spec.Expect(AddSizes(offset, Product({m_, k_})) <= spec.inputs[0].Elements(), "offsets inside a");
     for (size_t offset : b_offsets_)
-      spec.Expect(offset + k_ * n_ <= spec.inputs[1].Elements(), "offsets inside b");
-    spec.Expect(spec.outputs[0].Elements() == a_offsets_.size() * m_ * n_, "an output [batch, m, n]");
+      spec.Expect(AddSizes(offset, Product({k_, n_})) <= spec.inputs[1].Elements(), "offsets inside b");
+    spec.Expect(spec.outputs[0].Elements() == Product({a_offsets_.size(), m_, n_}),
+                "an output [batch, m, n]");
     a_ = build.resolve(spec.inputs[0]);
     b_ = build.resolve(spec.inputs[1]);
     y_ = build.resolve(spec.outputs[0]);

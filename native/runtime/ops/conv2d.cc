@@ -103,9 +103,9 @@ class Conv2d final : public Step {
     group_outputs_ = g.out_channels / groups;
     for (size_t id : spec.weights) {
       weights_.push_back(build.weights(id));
-      spec.Expect(
-          weights_.back()->rows() == group_outputs_ && weights_.back()->cols() == group_channels_ * g.taps(),
-          "weights [outputs, channels x taps]");
+      spec.Expect(weights_.back()->rows() == group_outputs_ &&
+                      weights_.back()->cols() == Product({group_channels_, g.taps()}),
+                  "weights [outputs, channels x taps]");
     }
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);

@@ -1,14 +1,23 @@
 #include "runtime/ops/conv_geometry.h"
 
+#include <algorithm>
+
+#include "core/error.h"
+
 namespace espalier {
+namespace {
+
+// A pooling kernel comes as two numbers, with no weights behind it.
+constexpr size_t kMostTaps = size_t{1} << 24;
+
+}  // namespace
 
 WindowGeometry ReadWindow(const StepSpec& spec) {
   spec.Expect(!spec.inputs.empty() && spec.outputs.size() == 1, "inputs and one output");
   const TensorRef& x = spec.inputs[0];
   const TensorRef& y = spec.outputs[0];
-  spec.Expect(
-      x.dims.size() == 4 && y.dims.size() == 4 && x.dtype == DType::kFloat32 && y.dtype == DType::kFloat32,
-      "4-D float32 tensors");
+  spec.Expect(x.dims.size() == 4 && y.dims.size() == 4, "4-D tensors");
+  spec.ExpectFloat32();
   spec.Expect(x.dims[0] == y.dims[0], "equal batch sizes");
   const auto pair = [&](const char* key, size_t least, size_t* h, size_t* w) {
     const std::vector<size_t> sizes = spec.Sizes(key);
@@ -29,6 +38,20 @@ WindowGeometry ReadWindow(const StepSpec& spec) {
   pair("strides", 1, &g.stride_h, &g.stride_w);
   pair("dilations", 1, &g.dilation_h, &g.dilation_w);
   pair("pads", 0, &g.pad_top, &g.pad_left);
+  if (g.kernel_h > kMostTaps / g.kernel_w) {
+    throw Error(ErrorCode::kUnsupported, "Node \"" + spec.name + "\": expected a window of at most " +
+                                             std::to_string(kMostTaps) + " taps, got " +
+                                             std::to_string(g.kernel_h) + " x " + std::to_string(g.kernel_w));
+  }
+  // Far from overflow, wherever in or outside the padding a window looks.
+  constexpr size_t kFarthest = size_t{1} << 28;
+  const auto reach = [](size_t out, size_t stride, size_t kernel, size_t dilation, size_t pad) {
+    return AddSizes(
+        pad, AddSizes(MultiplySizes(std::max<size_t>(out, 1), stride), MultiplySizes(kernel, dilation)));
+  };
+  spec.Expect(reach(g.out_height, g.stride_h, g.kernel_h, g.dilation_h, g.pad_top) <= kFarthest &&
+                  reach(g.out_width, g.stride_w, g.kernel_w, g.dilation_w, g.pad_left) <= kFarthest,
+              "windows that reach less far");
   return g;
 }
 

@@ -21,7 +21,8 @@ class ConvScatter final : public Step {
         activation_(ReadActivation(spec)) {
     const WindowGeometry& g = geometry_;
     has_bias_ = spec.Int("has_bias", 0) != 0;
-    spec.Expect(g.channels == g.out_channels * g.taps(), "x [batch, out channels x taps, height, width]");
+    spec.Expect(g.channels == Product({g.out_channels, g.taps()}),
+                "x [batch, out channels x taps, height, width]");
     spec.Expect(spec.inputs.size() == 1u + has_bias_, "x and bias");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
@@ -60,6 +61,7 @@ class ConvScatter final : public Step {
     const ptrdiff_t room = static_cast<ptrdiff_t>(g.out_width) - shift;
     const ptrdiff_t first = std::min(shift < 0 ? (-shift + stride - 1) / stride : 0, width);
     const ptrdiff_t last = std::clamp(room > 0 ? (room + stride - 1) / stride : 0, first, width);
+    if (first == last) return;
     for (size_t iy = 0; iy < g.height; ++iy) {
       const ptrdiff_t oy =
           static_cast<ptrdiff_t>(iy * g.stride_h + kh * g.dilation_h) - static_cast<ptrdiff_t>(g.pad_top);

@@ -69,8 +69,7 @@ void CopyRow(const uint8_t* x, ptrdiff_t x_stride, uint8_t* y, ptrdiff_t y_strid
 
 class Copy final : public Step {
  public:
-  Copy(const StepSpec& original, const BuildContext& build)
-      : Copy(Prepare(original, SizeOf(original.inputs.at(0).dtype)), original, build) {}
+  Copy(const StepSpec& original, const BuildContext& build) : Copy(Prepare(original), original, build) {}
 
   void Run(const RunContext& context, size_t chunk, uint8_t*) const noexcept override {
     const uint8_t* x = context.At<const uint8_t>(x_);
@@ -112,9 +111,14 @@ class Copy final : public Step {
     bool transposed;
   };
 
-  static Prepared Prepare(const StepSpec& original, size_t element_bytes) {
+  static Prepared Prepare(const StepSpec& original) {
+    // Checked first: Collapse multiplies dims and strides.
+    const size_t elements = ReadRows(original).elements();
+    original.Expect(elements <= original.outputs[0].Elements(), "an output with room for these dims");
+    if (elements == 0) return Prepared{original, false};
     Prepared prepared{Collapse(original), false};
-    prepared.transposed = element_bytes == sizeof(float) && MakeTransposable(&prepared.spec);
+    const bool words = SizeOf(original.inputs[0].dtype) == sizeof(float);
+    prepared.transposed = words && MakeTransposable(&prepared.spec);
     return prepared;
   }
 
@@ -152,7 +156,7 @@ class Copy final : public Step {
     };
     x_ = shifted(spec.inputs[0], "x_start");
     y_ = shifted(spec.outputs[0], "y_start");
-    const size_t elements = rows_.rows() * rows_.row_length();
+    const size_t elements = rows_.elements();
     size_t pieces = rows_.rows();
     if (transposed_) {
       const std::vector<size_t> dims = spec.Sizes("dims");

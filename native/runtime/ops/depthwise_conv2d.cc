@@ -25,7 +25,8 @@ class DepthwiseConv2d final : public Step {
     has_bias_ = spec.Int("has_bias", 0) != 0;
     has_residual_ = spec.Int("has_residual", 0) != 0;
     spec.Expect(spec.inputs.size() == 2u + has_bias_ + has_residual_, "x, weights, bias and residual");
-    spec.Expect(spec.inputs[1].Elements() == g.out_channels * g.taps(), "weights [out channels, taps]");
+    spec.Expect(spec.inputs[1].Elements() == Product({g.out_channels, g.taps()}),
+                "weights [out channels, taps]");
     x_ = build.resolve(spec.inputs[0]);
     weights_ = build.resolve(spec.inputs[1]);
     y_ = build.resolve(spec.outputs[0]);
@@ -40,8 +41,7 @@ class DepthwiseConv2d final : public Step {
     const size_t planes = g.batch * g.channels;
     split_ = SplitWork(planes, 1, build.threads);
     chunks_ = split_.parts;
-    scratch_bytes_ =
-        RoundUp(g.taps() * sizeof(float*), kAlignment) + window_.scratch_floats() * sizeof(float);
+    scratch_bytes_ = window_.scratch_floats() * sizeof(float);
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {

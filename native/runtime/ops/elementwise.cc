@@ -2,7 +2,6 @@
 // ints: "dims" (the output's, collapsed), "a_strides", "b_strides", "condition_strides"; "op".
 
 #include <algorithm>
-#include <cmath>
 #include <type_traits>
 
 #include "runtime/ops/factories.h"
@@ -30,6 +29,16 @@ Split SplitRows(size_t rows, size_t length, size_t threads) {
   return SplitWork(rows, std::max<size_t>(kGrain / std::max<size_t>(length, 1), 1), threads);
 }
 
+// a to the power of b, which wraps on overflow; a fraction is 0.
+template <typename T>
+T Power(T a, T b) noexcept {
+  using U = std::make_unsigned_t<T>;
+  if (b < 0) return a == 1 ? T{1} : a == T(-1) ? static_cast<T>(b % 2 == 0 ? 1 : -1) : T{0};
+  U power = 1;
+  for (U square = static_cast<U>(a); b != 0; square *= square, b /= 2) power *= b % 2 == 0 ? U{1} : square;
+  return static_cast<T>(power);
+}
+
 template <typename T>
 T Apply(BinaryOp op, T a, T b) noexcept {
   using U = std::make_unsigned_t<T>;  // wraps on overflow
@@ -46,9 +55,14 @@ T Apply(BinaryOp op, T a, T b) noexcept {
       return a < b ? a : b;
     case BinaryOp::kMax:
       return a > b ? a : b;
-    default:
-      return static_cast<T>(std::pow(static_cast<double>(a), static_cast<double>(b)));
+    case BinaryOp::kPow:
+      return Power(a, b);
+    case BinaryOp::kPRelu:
+      return a < 0 ? static_cast<T>(static_cast<U>(a) * static_cast<U>(b)) : a;
+    case BinaryOp::kCount:
+      break;
   }
+  return T{0};
 }
 
 template <typename T>
@@ -79,7 +93,7 @@ class TwoOperands : public Step {
   TwoOperands(const StepSpec& spec, const BuildContext& build)
       : Step(spec.name), rows_(ReadRows(spec)), dtype_(spec.inputs[0].dtype) {
     spec.Expect(spec.inputs[1].dtype == dtype_, "operands of one type");
-    spec.Expect(rows_.rows() * rows_.row_length() == spec.outputs[0].Elements(), "an output of these dims");
+    spec.Expect(rows_.elements() == spec.outputs[0].Elements(), "an output of these dims");
     a_ = build.resolve(spec.inputs[0]);
     b_ = build.resolve(spec.inputs[1]);
     y_ = build.resolve(spec.outputs[0]);
@@ -184,7 +198,7 @@ class Where final : public Step {
     spec.Expect(spec.inputs[0].dtype == DType::kBool, "a bool condition");
     spec.Expect(spec.inputs[1].dtype == spec.inputs[2].dtype && spec.inputs[1].dtype == spec.outputs[0].dtype,
                 "operands and output of one type");
-    spec.Expect(rows_.rows() * rows_.row_length() == spec.outputs[0].Elements(), "an output of these dims");
+    spec.Expect(rows_.elements() == spec.outputs[0].Elements(), "an output of these dims");
     element_bytes_ = SizeOf(spec.outputs[0].dtype);
     condition_ = build.resolve(spec.inputs[0]);
     a_ = build.resolve(spec.inputs[1]);

@@ -11,18 +11,16 @@ namespace {
 class Gather final : public Step {
  public:
   Gather(const StepSpec& spec, const BuildContext& build)
-      : Step(spec.name),
-        outer_(static_cast<size_t>(spec.Int("outer"))),
-        axis_(static_cast<size_t>(spec.Int("axis"))),
-        inner_(static_cast<size_t>(spec.Int("inner"))) {
+      : Step(spec.name), outer_(spec.Size("outer")), axis_(spec.Size("axis")), inner_(spec.Size("inner")) {
     spec.Expect(spec.inputs.size() == 2 && spec.outputs.size() == 1, "data, indices and one output");
     const DType index_type = spec.inputs[1].dtype;
     spec.Expect(index_type == DType::kInt32 || index_type == DType::kInt64, "int32 or int64 indices");
     spec.Expect(spec.inputs[0].dtype == spec.outputs[0].dtype, "input and output of one type");
     wide_ = index_type == DType::kInt64;
     count_ = spec.inputs[1].Elements();
-    spec.Expect(spec.inputs[0].Elements() == outer_ * axis_ * inner_, "data [outer, axis, inner]");
-    spec.Expect(spec.outputs[0].Elements() == outer_ * count_ * inner_, "an output [outer, count, inner]");
+    spec.Expect(spec.inputs[0].Elements() == Product({outer_, axis_, inner_}), "data [outer, axis, inner]");
+    spec.Expect(spec.outputs[0].Elements() == Product({outer_, count_, inner_}),
+                "an output [outer, count, inner]");
     x_ = build.resolve(spec.inputs[0]);
     indices_ = build.resolve(spec.inputs[1]);
     y_ = build.resolve(spec.outputs[0]);

@@ -20,11 +20,12 @@ class Matmul final : public Step {
     has_bias_ = spec.Int("has_bias", 0) != 0;
     has_residual_ = spec.Int("has_residual", 0) != 0;
     spec.Expect(spec.inputs.size() == 1u + has_bias_ + has_residual_, "x, bias and residual");
+    spec.ExpectFloat32();
     const size_t outputs = weights_->rows();
     const size_t inputs = weights_->cols();
-    n_ = static_cast<size_t>(spec.Int("n"));
-    spec.Expect(spec.inputs[0].Elements() == n_ * inputs, "x [n, inputs]");
-    spec.Expect(spec.outputs[0].Elements() == n_ * outputs, "an output [n, outputs]");
+    n_ = spec.Size("n");
+    spec.Expect(spec.inputs[0].Elements() == Product({n_, inputs}), "x [n, inputs]");
+    spec.Expect(spec.outputs[0].Elements() == Product({n_, outputs}), "an output [n, outputs]");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
     if (has_bias_) {
@@ -32,7 +33,7 @@ class Matmul final : public Step {
       bias_ = build.resolve(spec.inputs[1]);
     }
     if (has_residual_) {
-      spec.Expect(spec.inputs.back().Elements() == n_ * outputs, "a residual [n, outputs]");
+      spec.Expect(spec.inputs.back().Elements() == Product({n_, outputs}), "a residual [n, outputs]");
       residual_ = build.resolve(spec.inputs.back());
     }
     const size_t row_blocks = (outputs + 15) / 16;

@@ -11,15 +11,12 @@ namespace {
 class Softmax final : public Step {
  public:
   Softmax(const StepSpec& spec, const BuildContext& build)
-      : Step(spec.name),
-        kernels_(build.kernels),
-        n_(static_cast<size_t>(spec.Int("n"))),
-        inner_(static_cast<size_t>(spec.Int("inner"))) {
-    const auto outer = static_cast<size_t>(spec.Int("outer"));
+      : Step(spec.name), kernels_(build.kernels), n_(spec.Size("n")), inner_(spec.Size("inner")) {
+    const size_t outer = spec.Size("outer");
     spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
-    spec.Expect(spec.inputs[0].dtype == DType::kFloat32, "float32");
-    spec.Expect(spec.inputs[0].Elements() == outer * n_ * inner_, "x [outer, n, inner]");
-    spec.Expect(spec.outputs[0].Elements() == outer * n_ * inner_, "an output [outer, n, inner]");
+    spec.ExpectFloat32();
+    spec.Expect(spec.inputs[0].Elements() == Product({outer, n_, inner_}), "x [outer, n, inner]");
+    spec.Expect(spec.outputs[0].Elements() == Product({outer, n_, inner_}), "an output [outer, n, inner]");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
     split_ = SplitWork(outer * inner_, std::max<size_t>(1024 / std::max<size_t>(n_, 1), 1), build.threads);
@@ -55,16 +52,18 @@ class LayerNorm final : public Step {
   LayerNorm(const StepSpec& spec, const BuildContext& build)
       : Step(spec.name),
         kernels_(build.kernels),
-        n_(static_cast<size_t>(spec.Int("n"))),
+        n_(spec.Size("n")),
         epsilon_(static_cast<float>(spec.Float("epsilon", 1e-5))),
         has_scale_(spec.Int("has_scale", 0) != 0),
         has_bias_(spec.Int("has_bias", 0) != 0) {
-    const auto outer = static_cast<size_t>(spec.Int("outer"));
+    const size_t outer = spec.Size("outer");
     spec.Expect(spec.inputs.size() == 1u + has_scale_ + has_bias_ && spec.outputs.size() == 1,
                 "x, scale and bias");
+    spec.ExpectFloat32();
     for (size_t i = 1; i < spec.inputs.size(); ++i)
       spec.Expect(spec.inputs[i].Elements() == n_, "scale and bias [n]");
-    spec.Expect(spec.inputs[0].Elements() == outer * n_ && spec.outputs[0].Elements() == outer * n_,
+    const size_t elements = Product({outer, n_});
+    spec.Expect(spec.inputs[0].Elements() == elements && spec.outputs[0].Elements() == elements,
                 "x and y [outer, n]");
     x_ = build.resolve(spec.inputs[0]);
     if (has_scale_) scale_ = build.resolve(spec.inputs[1]);

@@ -31,14 +31,14 @@ class Reduce final : public Step {
         op_(static_cast<ReduceOp>(spec.Int("op"))),
         post_(ReadUnaryOp(spec, "post", UnaryOp::kCopy)),
         scale_(static_cast<float>(spec.Float("scale", 1))),
-        outer_(static_cast<size_t>(spec.Int("outer"))),
-        n_(static_cast<size_t>(spec.Int("n"))),
-        inner_(static_cast<size_t>(spec.Int("inner"))) {
+        outer_(spec.Size("outer")),
+        n_(spec.Size("n")),
+        inner_(spec.Size("inner")) {
     spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
     spec.Expect(op_ >= ReduceOp::kSum && op_ < ReduceOp::kCount, "a reduction");
-    spec.Expect(spec.inputs[0].dtype == DType::kFloat32, "float32");
-    spec.Expect(spec.inputs[0].Elements() == outer_ * n_ * inner_, "x [outer, n, inner]");
-    spec.Expect(spec.outputs[0].Elements() == outer_ * inner_, "an output [outer, inner]");
+    spec.ExpectFloat32();
+    spec.Expect(spec.inputs[0].Elements() == Product({outer_, n_, inner_}), "x [outer, n, inner]");
+    spec.Expect(spec.outputs[0].Elements() == Product({outer_, inner_}), "an output [outer, inner]");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
     split_ = SplitWork(outer_, std::max<size_t>(4096 / std::max<size_t>(n_ * inner_, 1), 1), build.threads);

@@ -38,15 +38,15 @@ class Resize2d final : public Step {
   Resize2d(const StepSpec& spec, const BuildContext& build)
       : Step(spec.name),
         kernels_(build.kernels),
-        height_(static_cast<size_t>(spec.Int("height"))),
-        width_(static_cast<size_t>(spec.Int("width"))),
+        height_(spec.Size("height")),
+        width_(spec.Size("width")),
         rows_(ReadAxis(spec, "rows", height_)),
         columns_(ReadAxis(spec, "columns", width_)) {
-    const auto planes = static_cast<size_t>(spec.Int("planes"));
+    const size_t planes = spec.Size("planes");
     spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
-    spec.Expect(spec.inputs[0].dtype == DType::kFloat32, "float32");
-    spec.Expect(spec.inputs[0].Elements() == planes * height_ * width_, "x [planes, height, width]");
-    spec.Expect(spec.outputs[0].Elements() == planes * rows_.lo.size() * columns_.lo.size(),
+    spec.ExpectFloat32();
+    spec.Expect(spec.inputs[0].Elements() == Product({planes, height_, width_}), "x [planes, height, width]");
+    spec.Expect(spec.outputs[0].Elements() == Product({planes, rows_.lo.size(), columns_.lo.size()}),
                 "an output [planes, out height, out width]");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);

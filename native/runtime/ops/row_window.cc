@@ -4,6 +4,8 @@
 #include <cstring>
 #include <limits>
 
+#include "core/error.h"
+
 namespace espalier {
 
 RowWindow::RowWindow(const WindowGeometry& geometry, float padding) : geometry_(geometry), padding_(padding) {
@@ -16,6 +18,12 @@ RowWindow::RowWindow(const WindowGeometry& geometry, float padding) : geometry_(
   strip_rows_ = rows_that_fit > reach ? (rows_that_fit - reach) / g.stride_h + 1 : 1;
   strip_rows_ = std::clamp<size_t>(strip_rows_, 1, std::max<size_t>(g.out_height, 1));
   buffer_rows_ = (strip_rows_ - 1) * g.stride_h + reach;
+  constexpr size_t kMostFloats = size_t{1} << 28;  // 1 GiB for every thread
+  if (row_floats_ != 0 && buffer_rows_ > kMostFloats / row_floats_) {
+    throw Error(ErrorCode::kMemory, "Expected room for the rows that a window reaches over, got " +
+                                        std::to_string(buffer_rows_) + " rows of " +
+                                        std::to_string(row_floats_) + " numbers");
+  }
   for (size_t kw = 0; kw < g.kernel_w; ++kw) {
     const size_t column = kw * g.dilation_w;
     columns_.push_back((column % g.stride_w) * phase_floats_ + column / g.stride_w);

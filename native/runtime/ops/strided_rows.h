@@ -17,10 +17,11 @@ class StridedRows {
   // strides[i] has one stride per dim, in elements; dims has at least one entry.
   StridedRows(std::vector<size_t> dims, std::array<std::vector<int64_t>, Operands> strides)
       : dims_(std::move(dims)), strides_(std::move(strides)) {
-    for (size_t d = 0; d + 1 < dims_.size(); ++d) rows_ *= dims_[d];
+    for (size_t d = 0; d + 1 < dims_.size(); ++d) rows_ = MultiplySizes(rows_, dims_[d]);
   }
 
   size_t rows() const { return rows_; }
+  size_t elements() const { return MultiplySizes(rows_, dims_.back()); }
   size_t row_length() const { return dims_.back(); }
   ptrdiff_t row_stride(size_t operand) const { return static_cast<ptrdiff_t>(strides_[operand].back()); }
 
@@ -61,8 +62,12 @@ StridedRows<Operands> ReadStridedRows(const StepSpec& spec, const std::array<con
     int64_t lowest = starts[i];
     int64_t highest = starts[i];
     for (size_t d = 0; d < dims.size() && !empty; ++d) {
-      const int64_t reach = strides[i][d] * (static_cast<int64_t>(dims[d]) - 1);
-      (reach < 0 ? lowest : highest) += reach;
+      if (dims[d] == 1) strides[i][d] = 0;  // it is never walked, whatever it was
+      int64_t reach;
+      int64_t* end = strides[i][d] < 0 ? &lowest : &highest;
+      const bool fits = !__builtin_mul_overflow(strides[i][d], dims[d] - 1, &reach) &&
+                        !__builtin_add_overflow(*end, reach, end);
+      spec.Expect(fits, std::string(keys[i]) + " that fit");
     }
     spec.Expect(empty || (lowest >= 0 && highest < static_cast<int64_t>(elements[i])),
                 std::string(keys[i]) + " that stay inside the tensor");

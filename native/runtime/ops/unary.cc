@@ -15,8 +15,7 @@ class Unary final : public Step {
         alpha_(static_cast<float>(spec.Float("alpha", 0))),
         beta_(static_cast<float>(spec.Float("beta", 0))) {
     spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
-    spec.Expect(spec.inputs[0].dtype == DType::kFloat32 && spec.outputs[0].dtype == DType::kFloat32,
-                "float32");
+    spec.ExpectFloat32();
     spec.Expect(spec.inputs[0].Elements() == spec.outputs[0].Elements(), "as many elements out as in");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
