@@ -13,6 +13,7 @@
       "runtime/ops/cast.cc",
       "runtime/ops/conv2d.cc",
       "runtime/ops/conv_geometry.cc",
+      "runtime/ops/conv_panel.cc",
       "runtime/ops/conv_scatter.cc",
       "runtime/ops/copy.cc",
       "runtime/ops/depthwise_conv2d.cc",

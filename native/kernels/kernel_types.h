@@ -30,6 +30,14 @@ struct CsrMatrix {
   const float* values;      // [offsets[rows]]
 };
 
+// The right-hand side of a product, [cols, width]: value (k, t) is data[rows[k] + t]. Rows may be unaligned
+// and may overlap (the taps of a convolution see the same values, shifted). Whole vectors are read, so 15
+// floats past the width of every row must be readable; what they hold does not matter.
+struct Panel {
+  const float* data;
+  const uint32_t* rows;  // [cols], in floats
+};
+
 // What follows a product, in this order: + bias[row], + residual, clamp to [lo, hi] (NaN passes).
 struct Epilogue {
   const float* bias;       // [rows] or null
@@ -104,12 +112,10 @@ enum class BinaryOp : int32_t {
 enum class ReduceOp : int32_t { kSum = 0, kMax, kMin, kSumSquare, kSumAbs, kProd, kCount };
 
 // An operand of a row kernel that is one value for the whole row has step 0, else step 1.
-using PanelBlockMatmul = void (*)(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                                  size_t panel_stride, size_t width, float* out, size_t out_stride,
-                                  const Epilogue& epilogue);
-using PanelCsrMatmul = void (*)(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                                size_t panel_stride, size_t width, float* out, size_t out_stride,
-                                const Epilogue& epilogue);
+using PanelBlockMatmul = void (*)(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                                  size_t width, float* out, size_t out_stride, const Epilogue& epilogue);
+using PanelCsrMatmul = void (*)(const CsrMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                                size_t width, float* out, size_t out_stride, const Epilogue& epilogue);
 using BlockGemv = void (*)(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
                            const Epilogue& epilogue);
 using CsrGemv = void (*)(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,

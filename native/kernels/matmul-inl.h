@@ -52,8 +52,8 @@ constexpr int TileRows(int block_rows, int vecs) {
 }
 
 template <int kBlockRows, int kRows, int kVecs, bool kDense>
-ESPALIER_INLINE void BlockTile(const float* values, const uint32_t* columns, size_t count, const float* panel,
-                               size_t panel_stride, size_t row, size_t rows, const StripOutput& to) {
+ESPALIER_INLINE void BlockTile(const float* values, const uint32_t* columns, size_t count, const Panel& panel,
+                               size_t row, size_t rows, const StripOutput& to) {
   Vec sums[kRows][kVecs];
   ESPALIER_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -61,7 +61,7 @@ ESPALIER_INLINE void BlockTile(const float* values, const uint32_t* columns, siz
     for (int v = 0; v < kVecs; ++v) sums[r][v] = Zero();
   }
   for (size_t i = 0; i < count; ++i) {
-    const float* x = panel + (kDense ? i : columns[i]) * panel_stride;
+    const float* x = panel.data + panel.rows[kDense ? i : columns[i]];
     Vec xs[kVecs];
     ESPALIER_UNROLL
     for (int v = 0; v < kVecs; ++v) xs[v] = Load(x + v * kLanes);
@@ -79,8 +79,8 @@ ESPALIER_INLINE void BlockTile(const float* values, const uint32_t* columns, siz
 }
 
 template <int kBlockRows, int kVecs, bool kDense>
-void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                size_t panel_stride, const StripOutput& to) {
+void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                const StripOutput& to) {
   constexpr int kRows = TileRows(kBlockRows, kVecs);
   for (size_t row = row_begin; row < row_end; row += kBlockRows) {
     const size_t block = row / kBlockRows;
@@ -89,14 +89,14 @@ void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const fl
     const float* values = w.values + first * kBlockRows;
     const uint32_t* columns = kDense ? nullptr : w.columns + first;
     for (size_t sub = 0; sub < kBlockRows && row + sub < row_end; sub += kRows) {
-      BlockTile<kBlockRows, kRows, kVecs, kDense>(values + sub, columns, count, panel, panel_stride,
-                                                  row + sub, row_end - row - sub, to);
+      BlockTile<kBlockRows, kRows, kVecs, kDense>(values + sub, columns, count, panel, row + sub,
+                                                  row_end - row - sub, to);
     }
   }
 }
 
 template <int kVecs>
-void CsrStrip(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel, size_t panel_stride,
+void CsrStrip(const CsrMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
               const StripOutput& to) {
   // Enough chains of sums to hide the latency of a multiply-add.
   constexpr size_t kChains = kVecs >= 3 ? 2 : kVecs == 2 ? 4 : 8;
@@ -112,14 +112,14 @@ void CsrStrip(const CsrMatrix& w, size_t row_begin, size_t row_end, const float*
     for (; i + kChains <= end; i += kChains) {
       ESPALIER_UNROLL
       for (size_t c = 0; c < kChains; ++c) {
-        const float* x = panel + w.columns[i + c] * panel_stride;
+        const float* x = panel.data + panel.rows[w.columns[i + c]];
         const Vec weight = Set1(w.values[i + c]);
         ESPALIER_UNROLL
         for (int v = 0; v < kVecs; ++v) sums[c][v] = Fma(weight, Load(x + v * kLanes), sums[c][v]);
       }
     }
     for (; i < end; ++i) {
-      const float* x = panel + w.columns[i] * panel_stride;
+      const float* x = panel.data + panel.rows[w.columns[i]];
       const Vec weight = Set1(w.values[i]);
       ESPALIER_UNROLL
       for (int v = 0; v < kVecs; ++v) sums[0][v] = Fma(weight, Load(x + v * kLanes), sums[0][v]);
@@ -139,9 +139,9 @@ struct BlockStrips {
   using Matrix = BlockMatrix;
   static constexpr size_t kMaxVecs = kRegisters == 32 && kBlockRows == 4 ? 6 : 3;
   template <int kVecs>
-  static ESPALIER_INLINE void Run(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                                  size_t panel_stride, const StripOutput& to) {
-    BlockStrip<kBlockRows, kVecs, kDense>(w, row_begin, row_end, panel, panel_stride, to);
+  static ESPALIER_INLINE void Run(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                                  const StripOutput& to) {
+    BlockStrip<kBlockRows, kVecs, kDense>(w, row_begin, row_end, panel, to);
   }
 };
 
@@ -152,17 +152,16 @@ struct CsrStrips {
   // weights in a block's row.
   static constexpr size_t kMaxVecs = 4;
   template <int kVecs>
-  static ESPALIER_INLINE void Run(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                                  size_t panel_stride, const StripOutput& to) {
-    CsrStrip<kVecs>(w, row_begin, row_end, panel, panel_stride, to);
+  static ESPALIER_INLINE void Run(const CsrMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                                  const StripOutput& to) {
+    CsrStrip<kVecs>(w, row_begin, row_end, panel, to);
   }
 };
 
 // Cuts the width into strips of nearly equal size: four vectors are 2 + 2, not 3 + 1.
 template <typename Strips>
-void ForEachStrip(const typename Strips::Matrix& w, size_t row_begin, size_t row_end, const float* panel,
-                  size_t panel_stride, size_t width, float* out, size_t out_stride,
-                  const Epilogue& epilogue) {
+void ForEachStrip(const typename Strips::Matrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                  size_t width, float* out, size_t out_stride, const Epilogue& epilogue) {
   size_t vecs_left = (width + kLanes - 1) / kLanes;
   size_t strips_left = (vecs_left + Strips::kMaxVecs - 1) / Strips::kMaxVecs;
   size_t t = 0;
@@ -172,10 +171,10 @@ void ForEachStrip(const typename Strips::Matrix& w, size_t row_begin, size_t row
     const StripOutput to = {out + t, out_stride, width - t < lanes ? width - t - (lanes - kLanes) : kLanes,
                             &epilogue, epilogue.residual == nullptr ? nullptr : epilogue.residual + t};
     switch (vecs) {
-#define ESPALIER_STRIP(kVecs)                                                          \
-  case kVecs:                                                                          \
-    if constexpr (kVecs <= Strips::kMaxVecs)                                           \
-      Strips::template Run<kVecs>(w, row_begin, row_end, panel + t, panel_stride, to); \
+#define ESPALIER_STRIP(kVecs)                                                                    \
+  case kVecs:                                                                                    \
+    if constexpr (kVecs <= Strips::kMaxVecs)                                                     \
+      Strips::template Run<kVecs>(w, row_begin, row_end, Panel{panel.data + t, panel.rows}, to); \
     break;
       ESPALIER_STRIP(1)
       ESPALIER_STRIP(2)
@@ -192,34 +191,26 @@ void ForEachStrip(const typename Strips::Matrix& w, size_t row_begin, size_t row
   }
 }
 
-void panel_matmul_block16(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                          size_t panel_stride, size_t width, float* out, size_t out_stride,
-                          const Epilogue& epilogue) noexcept {
+void panel_matmul_block16(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                          size_t width, float* out, size_t out_stride, const Epilogue& epilogue) noexcept {
   if (w.offsets == nullptr) {
-    ForEachStrip<BlockStrips<16, true>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
-                                        epilogue);
+    ForEachStrip<BlockStrips<16, true>>(w, row_begin, row_end, panel, width, out, out_stride, epilogue);
   } else {
-    ForEachStrip<BlockStrips<16, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
-                                         epilogue);
+    ForEachStrip<BlockStrips<16, false>>(w, row_begin, row_end, panel, width, out, out_stride, epilogue);
   }
 }
 
-void panel_matmul_block8(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                         size_t panel_stride, size_t width, float* out, size_t out_stride,
-                         const Epilogue& epilogue) noexcept {
-  ForEachStrip<BlockStrips<8, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
-                                      epilogue);
+void panel_matmul_block8(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                         size_t width, float* out, size_t out_stride, const Epilogue& epilogue) noexcept {
+  ForEachStrip<BlockStrips<8, false>>(w, row_begin, row_end, panel, width, out, out_stride, epilogue);
 }
 
-void panel_matmul_block4(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                         size_t panel_stride, size_t width, float* out, size_t out_stride,
-                         const Epilogue& epilogue) noexcept {
-  ForEachStrip<BlockStrips<4, false>>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride,
-                                      epilogue);
+void panel_matmul_block4(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                         size_t width, float* out, size_t out_stride, const Epilogue& epilogue) noexcept {
+  ForEachStrip<BlockStrips<4, false>>(w, row_begin, row_end, panel, width, out, out_stride, epilogue);
 }
 
-void panel_matmul_csr(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* panel,
-                      size_t panel_stride, size_t width, float* out, size_t out_stride,
-                      const Epilogue& epilogue) noexcept {
-  ForEachStrip<CsrStrips>(w, row_begin, row_end, panel, panel_stride, width, out, out_stride, epilogue);
+void panel_matmul_csr(const CsrMatrix& w, size_t row_begin, size_t row_end, const Panel& panel, size_t width,
+                      float* out, size_t out_stride, const Epilogue& epilogue) noexcept {
+  ForEachStrip<CsrStrips>(w, row_begin, row_end, panel, width, out, out_stride, epilogue);
 }

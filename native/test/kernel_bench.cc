@@ -17,6 +17,7 @@
 
 #include "formats/packed_weights.h"
 #include "isa/isa.h"
+#include "runtime/ops/panel_matmul.h"
 
 namespace espalier {
 namespace {
@@ -66,28 +67,25 @@ struct Layer {
   double sparsity;
 };
 
-void Product(const KernelTable& kernels, const PackedWeights& w, const float* panel, size_t width,
-             float* out) {
+void Product(const KernelTable& kernels, const PackedWeights& w, const float* x, const Panel& panel,
+             size_t width, float* out) {
   const Epilogue epilogue = {nullptr, nullptr, 0, -kInfinity, kInfinity};
   const size_t rows = w.rows();
   switch (w.format()) {
     case WeightFormat::kDense:
     case WeightFormat::kBlock16:
-      if (width == 0) return kernels.gemv_block16(w.block(), 0, rows, panel, out, epilogue);
-      return kernels.panel_matmul_block16(w.block(), 0, rows, panel, RoundUp(width, 16), width, out,
-                                          RoundUp(width, 16), epilogue);
+      if (width == 0) return kernels.gemv_block16(w.block(), 0, rows, x, out, epilogue);
+      return kernels.panel_matmul_block16(w.block(), 0, rows, panel, width, out, RoundUp(width, 16),
+                                          epilogue);
     case WeightFormat::kBlock8:
-      if (width == 0) return kernels.gemv_block8(w.block(), 0, rows, panel, out, epilogue);
-      return kernels.panel_matmul_block8(w.block(), 0, rows, panel, RoundUp(width, 16), width, out,
-                                         RoundUp(width, 16), epilogue);
+      if (width == 0) return kernels.gemv_block8(w.block(), 0, rows, x, out, epilogue);
+      return kernels.panel_matmul_block8(w.block(), 0, rows, panel, width, out, RoundUp(width, 16), epilogue);
     case WeightFormat::kBlock4:
-      if (width == 0) return kernels.gemv_block4(w.block(), 0, rows, panel, out, epilogue);
-      return kernels.panel_matmul_block4(w.block(), 0, rows, panel, RoundUp(width, 16), width, out,
-                                         RoundUp(width, 16), epilogue);
+      if (width == 0) return kernels.gemv_block4(w.block(), 0, rows, x, out, epilogue);
+      return kernels.panel_matmul_block4(w.block(), 0, rows, panel, width, out, RoundUp(width, 16), epilogue);
     case WeightFormat::kCsr:
-      if (width == 0) return kernels.gemv_csr(w.csr(), 0, rows, panel, out, epilogue);
-      return kernels.panel_matmul_csr(w.csr(), 0, rows, panel, RoundUp(width, 16), width, out,
-                                      RoundUp(width, 16), epilogue);
+      if (width == 0) return kernels.gemv_csr(w.csr(), 0, rows, x, out, epilogue);
+      return kernels.panel_matmul_csr(w.csr(), 0, rows, panel, width, out, RoundUp(width, 16), epilogue);
   }
 }
 
@@ -150,7 +148,9 @@ void PrintTable(const KernelTable& kernels, size_t rows, size_t cols, double spa
       AlignedBuffer<float> panel(cols * stride);
       AlignedBuffer<float> out(rows * stride);
       std::fill_n(panel.data(), cols * stride, 0.5f);
-      const double seconds = Seconds([&] { Product(kernels, w, panel.data(), width, out.data()); });
+      const std::vector<uint32_t> panel_rows = PanelRows(w.cols(), RoundUp(width, 16));
+      const Panel view{panel.data(), panel_rows.data()};
+      const double seconds = Seconds([&] { Product(kernels, w, panel.data(), view, width, out.data()); });
       const double flops =
           2.0 * static_cast<double>(w.stored_values()) * static_cast<double>(width == 0 ? 1 : width);
       std::printf("%8.1f", flops / seconds * 1e-9);

@@ -1,3 +1,5 @@
+#include "runtime/ops/panel_matmul.h"
+
 #include <cmath>
 #include <vector>
 
@@ -19,14 +21,19 @@ struct Case {
   Finish finish;
 };
 
-// run(row_begin, row_end, panel, panel_stride, out, out_stride, epilogue)
+// run(row_begin, row_end, panel, out, out_stride, epilogue)
 template <typename Run>
 void CheckCase(const Case& c, const std::vector<float>& weights, const Run& run) {
-  const size_t panel_stride = RoundUp(c.width, 16) + (c.cols % 2 == 0 ? 16 : 0);
-  AlignedBuffer<float> panel(c.cols * panel_stride);
+  // Rows of the panel in reverse order, at any alignment, and NaN wherever a kernel may read but must not
+  // care.
+  const size_t panel_stride = c.width + 17;
+  std::vector<float> panel(c.cols * panel_stride + 64, std::nanf(""));
+  std::vector<uint32_t> panel_rows;
   const std::vector<float> x = RandomValues(c.cols * c.width, 5);
   for (size_t k = 0; k < c.cols; ++k) {
-    for (size_t t = 0; t < c.width; ++t) panel[k * panel_stride + t] = x[k * c.width + t];
+    const size_t start = (c.cols - 1 - k) * panel_stride;
+    panel_rows.push_back(static_cast<uint32_t>(start));
+    for (size_t t = 0; t < c.width; ++t) panel[start + t] = x[k * c.width + t];
   }
   const size_t stride = c.width + 3;
   const EdgeBuffer<float> bias(RandomValues(c.rows, 6));
@@ -37,7 +44,7 @@ void CheckCase(const Case& c, const std::vector<float>& weights, const Run& run)
                              all ? residual.data() : nullptr, c.width + 1, all ? -0.75f : -kNoLimit,
                              all ? 1.5f : kNoLimit};
   GuardedOutput out(c.rows * stride);
-  run(c.row_begin, c.rows, panel.data(), panel_stride, out.data(), stride, epilogue);
+  run(c.row_begin, c.rows, Panel{panel.data(), panel_rows.data()}, out.data(), stride, epilogue);
 
   out.ExpectGuardsIntact();
   for (size_t row = 0; row < c.rows; ++row) {
@@ -87,11 +94,10 @@ void CheckGrid(WeightFormat format, size_t row_step, const MakeRun& make_run) {
 
 auto BlockRun(PanelBlockMatmul kernel) {
   return [kernel](const PackedWeights& packed) {
-    return
-        [kernel, w = packed.block()](size_t row_begin, size_t row_end, const float* panel,
-                                     size_t panel_stride, float* out, size_t out_stride, const Epilogue& e) {
-          kernel(w, row_begin, row_end, panel, panel_stride, out_stride - 3, out, out_stride, e);
-        };
+    return [kernel, w = packed.block()](size_t row_begin, size_t row_end, const Panel& panel, float* out,
+                                        size_t out_stride, const Epilogue& e) {
+      kernel(w, row_begin, row_end, panel, out_stride - 3, out, out_stride, e);
+    };
   };
 }
 
@@ -109,11 +115,10 @@ ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block4, Sparse) {
 }
 ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_csr, Sparse) {
   CheckGrid(WeightFormat::kCsr, 1, [this](const PackedWeights& packed) {
-    return [kernel = kernels().panel_matmul_csr, w = packed.csr()](
-               size_t row_begin, size_t row_end, const float* panel, size_t panel_stride, float* out,
-               size_t out_stride, const Epilogue& e) {
-      kernel(w, row_begin, row_end, panel, panel_stride, out_stride - 3, out, out_stride, e);
-    };
+    return
+        [kernel = kernels().panel_matmul_csr, w = packed.csr()](
+            size_t row_begin, size_t row_end, const Panel& panel, float* out, size_t out_stride,
+            const Epilogue& e) { kernel(w, row_begin, row_end, panel, out_stride - 3, out, out_stride, e); };
   });
 }
 
@@ -122,19 +127,21 @@ ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block4, RowRange) {
   const size_t rows = 48;
   const size_t cols = 9;
   const std::vector<float> weights = RandomWeights(rows, cols, 0.3, 1);
-  AlignedBuffer<float> panel(cols * 16);
+  AlignedBuffer<float> values(cols * 16);
+  const std::vector<uint32_t> panel_rows = PanelRows(cols, 16);
+  const Panel panel{values.data(), panel_rows.data()};
   for (const WeightFormat format : {WeightFormat::kDense, WeightFormat::kBlock16, WeightFormat::kBlock8,
                                     WeightFormat::kBlock4, WeightFormat::kCsr}) {
     const PackedWeights packed = PackDense(weights, rows, cols, format);
     const Epilogue none = {nullptr, nullptr, 0, -kNoLimit, kNoLimit};
     GuardedOutput out(rows * 16);
     if (format == WeightFormat::kCsr) {
-      kernels().panel_matmul_csr(packed.csr(), 16, 32, panel.data(), 16, 16, out.data(), 16, none);
+      kernels().panel_matmul_csr(packed.csr(), 16, 32, panel, 16, out.data(), 16, none);
     } else {
       const auto kernel = format == WeightFormat::kBlock4   ? kernels().panel_matmul_block4
                           : format == WeightFormat::kBlock8 ? kernels().panel_matmul_block8
                                                             : kernels().panel_matmul_block16;
-      kernel(packed.block(), 16, 32, panel.data(), 16, 16, out.data(), 16, none);
+      kernel(packed.block(), 16, 32, panel, 16, out.data(), 16, none);
     }
     out.ExpectGuardsIntact();
     for (size_t i = 0; i < rows * 16; ++i) ASSERT_EQ(out.IsWritten(i), i / 16 >= 16 && i / 16 < 32) << i;
@@ -144,15 +151,17 @@ ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block4, RowRange) {
 // NaN in one column of the panel stays in that column, and the clamp does not hide it.
 ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_csr, NaN) {
   const std::vector<float> weights(2 * 3, 1.0f);
-  AlignedBuffer<float> panel(3 * 16);
-  panel[16 + 2] = std::nanf("");
+  AlignedBuffer<float> values(3 * 16);
+  values[16 + 2] = std::nanf("");
+  const std::vector<uint32_t> panel_rows = PanelRows(3, 16);
+  const Panel panel{values.data(), panel_rows.data()};
   const Epilogue relu6 = {nullptr, nullptr, 0, 0.0f, 6.0f};
   const PackedWeights csr = PackDense(weights, 2, 3, WeightFormat::kCsr);
   const PackedWeights dense = PackDense(weights, 2, 3, WeightFormat::kDense);
   GuardedOutput a(2 * 16);
   GuardedOutput b(2 * 16);
-  kernels().panel_matmul_csr(csr.csr(), 0, 2, panel.data(), 16, 16, a.data(), 16, relu6);
-  kernels().panel_matmul_block16(dense.block(), 0, 2, panel.data(), 16, 16, b.data(), 16, relu6);
+  kernels().panel_matmul_csr(csr.csr(), 0, 2, panel, 16, a.data(), 16, relu6);
+  kernels().panel_matmul_block16(dense.block(), 0, 2, panel, 16, b.data(), 16, relu6);
   for (size_t i = 0; i < 32; ++i) {
     EXPECT_EQ(std::isnan(a[i]), i % 16 == 2) << i;
     EXPECT_EQ(std::isnan(b[i]), i % 16 == 2) << i;

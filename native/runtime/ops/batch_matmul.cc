@@ -43,7 +43,8 @@ class BatchMatmul final : public Step {
     row_parts_ =
         a_offsets_.size() >= build.threads ? 1 : std::max<size_t>(std::min(build.threads, row_blocks), 1);
     chunks_ = a_offsets_.size() * row_parts_;
-    panel_width_ = PanelWidth(k_, n_);
+    panel_width_ = std::min(PanelWidth(k_, n_), RoundUp(n_, 16));
+    panel_rows_ = PanelRows(k_, panel_width_);
     packed_floats_ = RoundUp(RoundUp(m_, kRowBlock) * k_, kRowBlock);
     scratch_bytes_ = (packed_floats_ + k_ * panel_width_) * sizeof(float) + kAlignment;
   }
@@ -58,7 +59,7 @@ class BatchMatmul final : public Step {
     RowRange(m_, row_parts_, chunk % row_parts_, &row_begin, &row_end);
 
     float* packed = reinterpret_cast<float*>(scratch);  // [row blocks, k, 16]
-    float* panel = packed + packed_floats_;             // [k, panel stride]
+    float* panel = packed + packed_floats_;             // [k, panel width]
     for (size_t row = row_begin; row < row_end; row += kRowBlock) {
       PackRows(a, row, std::min(kRowBlock, row_end - row), packed + row * k_);
     }
@@ -68,15 +69,13 @@ class BatchMatmul final : public Step {
     epilogue.hi = std::numeric_limits<float>::infinity();
     for (size_t column = 0; column < n_; column += panel_width_) {
       const size_t width = std::min(panel_width_, n_ - column);
-      const size_t stride = RoundUp(width, 16);
       if (transpose_b_) {
-        kernels_.transpose(b + column * k_, k_, width, k_, panel, stride);
+        kernels_.transpose(b + column * k_, k_, width, k_, panel, panel_width_);
       } else {
-        for (size_t k = 0; k < k_; ++k) std::copy_n(b + k * n_ + column, width, panel + k * stride);
+        for (size_t k = 0; k < k_; ++k) std::copy_n(b + k * n_ + column, width, panel + k * panel_width_);
       }
-      for (size_t k = 0; k < k_; ++k) std::fill(panel + k * stride + width, panel + (k + 1) * stride, 0.0f);
-      kernels_.panel_matmul_block16(weights, row_begin, row_end, panel, stride, width, y + column, n_,
-                                    epilogue);
+      kernels_.panel_matmul_block16(weights, row_begin, row_end, Panel{panel, panel_rows_.data()}, width,
+                                    y + column, n_, epilogue);
     }
   }
 
@@ -101,7 +100,8 @@ class BatchMatmul final : public Step {
   const std::vector<size_t> a_offsets_;
   const std::vector<size_t> b_offsets_;
   size_t row_parts_ = 1;
-  size_t panel_width_ = 0;
+  size_t panel_width_ = 0;  // a multiple of 16
+  std::vector<uint32_t> panel_rows_;
   size_t packed_floats_ = 0;
   Address a_, b_, y_;
 };

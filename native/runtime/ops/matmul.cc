@@ -45,14 +45,14 @@ class Matmul final : public Step {
       chunks_ = row_parts_;
       return;
     }
-    panel_width_ = PanelWidth(inputs, n_);
+    panel_width_ = std::min(PanelWidth(inputs, n_), RoundUp(n_, 16));
+    panel_rows_ = PanelRows(inputs, panel_width_);
     tiles_ = (n_ + panel_width_ - 1) / panel_width_;
     row_parts_ = tiles_ >= build.threads * 2 ? 1 : std::min(build.threads * 2, row_blocks);
     if (build.threads == 1) row_parts_ = 1;
     row_parts_ = std::max<size_t>(row_parts_, 1);
     chunks_ = tiles_ * row_parts_;
-    const size_t panel_bytes = RoundUp(inputs * panel_width_ * sizeof(float), kAlignment);
-    scratch_bytes_ = panel_bytes + outputs * panel_width_ * sizeof(float);
+    scratch_bytes_ = (inputs + outputs) * panel_width_ * sizeof(float);
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
@@ -78,15 +78,14 @@ class Matmul final : public Step {
     const size_t inputs = weights_->cols();
     const size_t first = chunk / row_parts_ * panel_width_;
     const size_t width = std::min(panel_width_, n_ - first);
-    const size_t stride = RoundUp(width, 16);
-    float* panel = reinterpret_cast<float*>(scratch);  // [inputs, stride]
-    float* product = panel + RoundUp(inputs * panel_width_ * sizeof(float), kAlignment) /
-                                 sizeof(float);  // [outputs, stride]
-    kernels_.transpose(x + first * inputs, inputs, width, inputs, panel, stride);
-    for (size_t k = 0; k < inputs; ++k) std::fill(panel + k * stride + width, panel + (k + 1) * stride, 0.0f);
-    PanelMatmul(kernels_, *weights_, row_begin, row_end, panel, stride, width, product, stride, epilogue);
+    float* panel = reinterpret_cast<float*>(scratch);  // [inputs, panel_width_]
+    float* product = panel + inputs * panel_width_;    // [outputs, panel_width_]
+    kernels_.transpose(x + first * inputs, inputs, width, inputs, panel, panel_width_);
+    PanelMatmul(kernels_, *weights_, row_begin, row_end, Panel{panel, panel_rows_.data()}, width, product,
+                panel_width_, epilogue);
     float* out = y + first * outputs + row_begin;
-    kernels_.transpose(product + row_begin * stride, stride, row_end - row_begin, width, out, outputs);
+    kernels_.transpose(product + row_begin * panel_width_, panel_width_, row_end - row_begin, width, out,
+                       outputs);
     if (!has_residual_ && activation_.is_clamp()) return;
     for (size_t i = 0; i < width; ++i) {
       Finish(out + i * outputs, residual ? residual + (first + i) * outputs + row_begin : nullptr,
@@ -109,7 +108,8 @@ class Matmul final : public Step {
   const Activation activation_;
   std::shared_ptr<const PackedWeights> weights_;
   size_t n_ = 0;
-  size_t panel_width_ = 0;
+  size_t panel_width_ = 0;  // a multiple of 16
+  std::vector<uint32_t> panel_rows_;
   size_t tiles_ = 1;
   size_t row_parts_ = 1;
   Address x_, y_, bias_, residual_;

@@ -9,22 +9,22 @@ namespace espalier {
 
 // Calls the panel kernel of the weights' format; see kernels.inc for the contract.
 inline void PanelMatmul(const KernelTable& kernels, const PackedWeights& weights, size_t row_begin,
-                        size_t row_end, const float* panel, size_t panel_stride, size_t width, float* out,
-                        size_t out_stride, const Epilogue& epilogue) noexcept {
+                        size_t row_end, const Panel& panel, size_t width, float* out, size_t out_stride,
+                        const Epilogue& epilogue) noexcept {
   switch (weights.format()) {
     case WeightFormat::kDense:
     case WeightFormat::kBlock16:
-      return kernels.panel_matmul_block16(weights.block(), row_begin, row_end, panel, panel_stride, width,
-                                          out, out_stride, epilogue);
+      return kernels.panel_matmul_block16(weights.block(), row_begin, row_end, panel, width, out, out_stride,
+                                          epilogue);
     case WeightFormat::kBlock8:
-      return kernels.panel_matmul_block8(weights.block(), row_begin, row_end, panel, panel_stride, width, out,
-                                         out_stride, epilogue);
+      return kernels.panel_matmul_block8(weights.block(), row_begin, row_end, panel, width, out, out_stride,
+                                         epilogue);
     case WeightFormat::kBlock4:
-      return kernels.panel_matmul_block4(weights.block(), row_begin, row_end, panel, panel_stride, width, out,
-                                         out_stride, epilogue);
+      return kernels.panel_matmul_block4(weights.block(), row_begin, row_end, panel, width, out, out_stride,
+                                         epilogue);
     case WeightFormat::kCsr:
-      return kernels.panel_matmul_csr(weights.csr(), row_begin, row_end, panel, panel_stride, width, out,
-                                      out_stride, epilogue);
+      return kernels.panel_matmul_csr(weights.csr(), row_begin, row_end, panel, width, out, out_stride,
+                                      epilogue);
   }
 }
 
@@ -41,6 +41,16 @@ inline void Gemv(const KernelTable& kernels, const PackedWeights& weights, size_
     case WeightFormat::kCsr:
       return kernels.gemv_csr(weights.csr(), row_begin, row_end, x, y, epilogue);
   }
+}
+
+// Floats past a panel that a kernel may read.
+inline constexpr size_t kPanelSlack = 64;
+
+// Where the rows of a plain panel [rows, stride] start.
+inline std::vector<uint32_t> PanelRows(size_t rows, size_t stride) {
+  std::vector<uint32_t> starts(rows);
+  for (size_t k = 0; k < rows; ++k) starts[k] = static_cast<uint32_t>(k * stride);
+  return starts;
 }
 
 // How wide a panel [k, width] to pack at a time: a multiple of 48 (three AVX-512 vectors, six AVX2 ones), so
