@@ -2,16 +2,7 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-
 namespace espalier {
-namespace {
-
-// A pooling kernel comes as two numbers, with no weights behind it.
-constexpr size_t kMostTaps = size_t{1} << 24;
-
-}  // namespace
-
 WindowGeometry ReadWindow(const StepSpec& spec) {
   spec.Expect(!spec.inputs.empty() && spec.outputs.size() == 1, "inputs and one output");
   const TensorRef& x = spec.inputs[0];
@@ -38,13 +29,11 @@ WindowGeometry ReadWindow(const StepSpec& spec) {
   pair("strides", 1, &g.stride_h, &g.stride_w);
   pair("dilations", 1, &g.dilation_h, &g.dilation_w);
   pair("pads", 0, &g.pad_top, &g.pad_left);
-  if (g.kernel_h > kMostTaps / g.kernel_w) {
-    throw Error(ErrorCode::kUnsupported, "Node \"" + spec.name + "\": expected a window of at most " +
-                                             std::to_string(kMostTaps) + " taps, got " +
-                                             std::to_string(g.kernel_h) + " x " + std::to_string(g.kernel_w));
-  }
-  // Far from overflow, wherever in or outside the padding a window looks.
-  constexpr size_t kFarthest = size_t{1} << 28;
+  // Far from overflow, wherever in or outside the padding a window looks; src/compile/lower/convolution.ts
+  // refuses what goes further by a message about the model.
+  constexpr size_t kMostTaps = size_t{1} << 24;
+  spec.Expect(Product({g.kernel_h, g.kernel_w}) <= kMostTaps, "windows of fewer taps");
+  constexpr size_t kFarthest = size_t{1} << 40;
   const auto reach = [](size_t out, size_t stride, size_t kernel, size_t dilation, size_t pad) {
     return AddSizes(
         pad, AddSizes(MultiplySizes(std::max<size_t>(out, 1), stride), MultiplySizes(kernel, dilation)));

@@ -149,14 +149,14 @@ class Copy final : public Step {
         transposed_(prepared.transposed),
         element_bytes_(SizeOf(original.inputs[0].dtype)) {
     const StepSpec& spec = prepared.spec;
+    const size_t elements = rows_.elements();
     const auto shifted = [&](const TensorRef& tensor, const char* start) {
       Address address = build.resolve(tensor);
-      address.offset += static_cast<size_t>(spec.Int(start, 0)) * element_bytes_;
+      if (elements != 0) address.offset += static_cast<size_t>(spec.Int(start, 0)) * element_bytes_;
       return address;
     };
     x_ = shifted(spec.inputs[0], "x_start");
     y_ = shifted(spec.outputs[0], "y_start");
-    const size_t elements = rows_.elements();
     size_t pieces = rows_.rows();
     if (transposed_) {
       const std::vector<size_t> dims = spec.Sizes("dims");

@@ -22,7 +22,7 @@ function planarDims(dims: readonly number[]): readonly number[] {
 
 /** Taps of a window, and places along one axis that it reaches: beyond, native code would count past its integers. */
 const mostTaps = 2 ** 24;
-const farthest = 2 ** 31;
+const farthest = 2 ** 28;
 
 export function windowNumbers(node: Node, window: Window): Record<string, readonly number[]> {
   const { kernel, strides, dilations, padsBegin, outputs } = window;
