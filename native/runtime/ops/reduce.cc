@@ -2,6 +2,7 @@
 // ints: "outer", "n", "inner", "op" (ReduceOp), "post" (UnaryOp); floats: "scale".
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "runtime/ops/activation.h"
@@ -43,19 +44,19 @@ class Reduce final : public Step {
     y_ = build.resolve(spec.outputs[0]);
     split_ = SplitWork(outer_, std::max<size_t>(4096 / std::max<size_t>(n_ * inner_, 1), 1), build.threads);
     chunks_ = split_.parts;
+    if (inner_ != 1) scratch_bytes_ = MultiplySizes(inner_, sizeof(float));
   }
 
-  void Run(const RunContext& context, size_t chunk, uint8_t*) const noexcept override {
+  void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
     const size_t begin = split_.Begin(chunk);
     const size_t end = split_.End(chunk);
     for (size_t o = begin; o < end; ++o) {
       const float* x = context.At<const float>(x_) + o * n_ * inner_;
       float* y = context.At<float>(y_) + o * inner_;
       if (inner_ == 1) {
-        *y = kernels_.reduce(op_, x, n_);
+        FoldRow(x, y);
       } else {
-        std::fill(y, y + inner_, Identity(op_));
-        for (size_t i = 0; i < n_; ++i) kernels_.accumulate(op_, x + i * inner_, y, inner_);
+        FoldRows(x, y, reinterpret_cast<float*>(scratch));
       }
     }
     float* y = context.At<float>(y_) + begin * inner_;
@@ -65,6 +66,41 @@ class Reduce final : public Step {
   }
 
  private:
+  // Long sums lose a digit for every tenfold of terms: blocks of them are summed apart, and then their sums.
+  static constexpr size_t kBlock = 512;
+
+  // What folds the results of two blocks.
+  ReduceOp Merge() const noexcept {
+    return op_ == ReduceOp::kSumSquare || op_ == ReduceOp::kSumAbs ? ReduceOp::kSum : op_;
+  }
+
+  void FoldRow(const float* x, float* y) const noexcept {
+    *y = kernels_.reduce(op_, x, std::min(n_, kBlock));
+    float compensation = 0.0f;  // what the additions have rounded away (Kahan 1965)
+    for (size_t i = kBlock; i < n_; i += kBlock) {
+      const float block = kernels_.reduce(op_, x + i, std::min(n_ - i, kBlock));
+      if (Merge() == ReduceOp::kSum) {
+        const float addend = block - compensation;
+        const float sum = *y + addend;
+        compensation = std::isfinite(sum) ? (sum - *y) - addend : 0.0f;
+        *y = sum;
+      } else {
+        kernels_.accumulate(Merge(), &block, y, 1);
+      }
+    }
+  }
+
+  void FoldRows(const float* x, float* y, float* block) const noexcept {
+    std::fill(y, y + inner_, Identity(op_));
+    for (size_t begin = 0; begin < n_; begin += kBlock) {
+      std::fill(block, block + inner_, Identity(op_));
+      for (size_t i = begin; i < std::min(begin + kBlock, n_); ++i) {
+        kernels_.accumulate(op_, x + i * inner_, block, inner_);
+      }
+      kernels_.accumulate(Merge(), block, y, inner_);
+    }
+  }
+
   const KernelTable& kernels_;
   const ReduceOp op_;
   const UnaryOp post_;
