@@ -32,7 +32,8 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std
       constants_(std::move(constants)),
       session_constants_(constants_.size()),
       arena_(spec.arena_bytes),
-      next_chunk_(spec.steps.size()) {
+      next_chunk_(spec.steps.size()),
+      done_chunks_(spec.steps.size()) {
   for (const std::vector<uint8_t>& bytes : spec.constants) {
     auto constant = std::make_shared<AlignedBuffer<uint8_t>>(bytes.size());
     if (!bytes.empty()) std::memcpy(constant->data(), bytes.data(), bytes.size());
@@ -104,8 +105,8 @@ RunStatus Plan::Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* con
   for (size_t i = 0; i < input_bytes_.size(); ++i) bases_[1 + i] = const_cast<uint8_t*>(inputs[i]);
   for (size_t i = 0; i < output_bytes_.size(); ++i) bases_[1 + input_bytes_.size() + i] = outputs[i];
   for (std::atomic<size_t>& next : next_chunk_) next.store(0, std::memory_order_relaxed);
+  for (std::atomic<size_t>& done : done_chunks_) done.store(0, std::memory_order_relaxed);
   failure_.store(nullptr, std::memory_order_relaxed);
-  team_ = &team;
   cancel_ = &cancel;
   step_seconds_ = step_seconds;
   team.Run([](void* self, size_t thread) { static_cast<Plan*>(self)->RunThread(thread); }, this);
@@ -113,6 +114,9 @@ RunStatus Plan::Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* con
   return cancel.load(std::memory_order_relaxed) ? RunStatus::kCancelled : RunStatus::kDone;
 }
 
+// Every thread of the team walks through the steps. What a step needs is that all chunks of those before it
+// are done, not that all threads are there: one that the system holds up holds up the others only while it
+// has a chunk.
 void Plan::RunThread(size_t thread) noexcept {
   const RunContext context{bases_.data(), &failure_, &failed_step_};
   uint8_t* const scratch = scratch_.data() + thread * scratch_bytes_;
@@ -120,21 +124,16 @@ void Plan::RunThread(size_t thread) noexcept {
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = *steps_[i];
     const Clock::time_point start = timed ? Clock::now() : Clock::time_point();
-    // A thread that sees the flag skips the work but still meets the others at every barrier.
-    const bool skip =
-        cancel_->load(std::memory_order_relaxed) || failure_.load(std::memory_order_relaxed) != nullptr;
-    if (!skip) {
-      if (team_->size() == 1) {
-        for (size_t chunk = 0; chunk < step.chunks(); ++chunk) step.Run(context, chunk, scratch);
-      } else {
-        for (;;) {
-          const size_t chunk = next_chunk_[i].fetch_add(1, std::memory_order_relaxed);
-          if (chunk >= step.chunks()) break;
-          step.Run(context, chunk, scratch);
-        }
-      }
+    for (;;) {
+      const size_t chunk = next_chunk_[i].fetch_add(1, std::memory_order_relaxed);
+      if (chunk >= step.chunks()) break;
+      // A run that was cancelled or has failed still counts its chunks, so that all threads come to its end.
+      const bool skip =
+          cancel_->load(std::memory_order_relaxed) || failure_.load(std::memory_order_relaxed) != nullptr;
+      if (!skip) step.Run(context, chunk, scratch);
+      done_chunks_[i].fetch_add(1, std::memory_order_release);
     }
-    team_->Barrier();
+    WaitFor(done_chunks_[i], step.chunks());
     if (timed) step_seconds_[i] = std::chrono::duration<double>(Clock::now() - start).count();
   }
 }

@@ -48,13 +48,13 @@ class Plan {
   size_t session_constants_ = 0;
   AlignedBuffer<uint8_t> arena_;
   std::vector<std::unique_ptr<Step>> steps_;
-  size_t scratch_bytes_ = 0;                     // per thread
-  AlignedBuffer<uint8_t> scratch_;               // [threads, scratch_bytes_]
-  std::vector<uint8_t*> bases_;                  // by slot
-  std::vector<std::atomic<size_t>> next_chunk_;  // by step
+  size_t scratch_bytes_ = 0;                      // per thread
+  AlignedBuffer<uint8_t> scratch_;                // [threads, scratch_bytes_]
+  std::vector<uint8_t*> bases_;                   // by slot
+  std::vector<std::atomic<size_t>> next_chunk_;   // by step
+  std::vector<std::atomic<size_t>> done_chunks_;  // by step
   std::atomic<const char*> failure_{nullptr};
   std::atomic<const void*> failed_step_{nullptr};
-  ThreadTeam* team_ = nullptr;
   const std::atomic<bool>* cancel_ = nullptr;
   double* step_seconds_ = nullptr;
 };

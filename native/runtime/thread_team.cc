@@ -28,7 +28,7 @@ void Pause() noexcept {
 ThreadTeam::ThreadTeam(size_t threads) {
   try {
     for (size_t thread = 1; thread < threads; ++thread)
-      workers_.emplace_back([this, thread] { Work(thread); });
+      helpers_.emplace_back([this, thread] { Help(thread); });
   } catch (const std::exception&) {  // no thread, or no memory for one
     const size_t got = size();
     Stop();
@@ -45,48 +45,51 @@ void ThreadTeam::Stop() {
     stopping_ = true;
   }
   wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  for (std::thread& helper : helpers_) helper.join();
 }
 
 void ThreadTeam::Run(Function function, void* data) noexcept {
   const FlushDenormals flush;
-  if (!workers_.empty()) {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      function_ = function;
-      data_ = data;
-      ++generation_;
-    }
-    wake_.notify_all();
+  if (helpers_.empty()) return function(data, 0);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    function_ = function;
+    data_ = data;
+    open_ = true;
+    ++generation_;
   }
+  wake_.notify_all();
   function(data, 0);
-  Barrier();
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    open_ = false;
+  }
+  WaitFor(joined_, 0);
 }
 
-void ThreadTeam::Work(size_t thread) {
+void ThreadTeam::Help(size_t thread) {
   const FlushDenormals flush;
   size_t seen = 0;
   for (;;) {
+    Function function = nullptr;
+    void* data = nullptr;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
       if (stopping_) return;
       seen = generation_;
+      if (!open_) continue;
+      function = function_;
+      data = data_;
+      joined_.fetch_add(1, std::memory_order_relaxed);
     }
-    function_(data_, thread);
-    Barrier();
+    function(data, thread);
+    joined_.fetch_sub(1, std::memory_order_release);
   }
 }
 
-void ThreadTeam::Barrier() noexcept {
-  if (workers_.empty()) return;
-  const size_t phase = phase_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size()) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    return;
-  }
-  for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) {
+void WaitFor(const std::atomic<size_t>& counter, size_t target) noexcept {
+  for (int spins = 0; counter.load(std::memory_order_acquire) != target; ++spins) {
     if (spins < kSpinsBeforeYield) {
       Pause();
     } else {

@@ -9,7 +9,8 @@
 
 namespace espalier {
 
-// `threads` threads that run one function together: the caller is one of them. Parked between runs.
+// The caller and up to `threads - 1` helpers that run one function together. Helpers are parked between runs.
+// A run waits for the helpers that have joined it, not for one that the system has not woken yet.
 class ThreadTeam {
  public:
   using Function = void (*)(void* data, size_t thread);
@@ -20,28 +21,29 @@ class ThreadTeam {
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
-  size_t size() const { return workers_.size() + 1; }
+  size_t size() const { return helpers_.size() + 1; }
 
-  // Calls function(data, thread) on every thread, thread 0 being the caller, and returns when all are done.
+  // Calls function(data, 0) here, and function(data, thread) on each helper that joins before it returns.
+  // Returns when all of them are done. So the function must do all the work on one thread if it has to.
   void Run(Function function, void* data) noexcept;
 
-  // Called by every thread inside Run: returns when all have arrived. Spins, then yields (an oversubscribed
-  // core).
-  void Barrier() noexcept;
-
  private:
-  void Work(size_t thread);
+  void Help(size_t thread);
   void Stop();
 
-  std::vector<std::thread> workers_;
+  std::vector<std::thread> helpers_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  size_t generation_ = 0;  // guarded by mutex_
-  bool stopping_ = false;  // guarded by mutex_
-  Function function_ = nullptr;
-  void* data_ = nullptr;
-  std::atomic<size_t> arrived_{0};
-  std::atomic<size_t> phase_{0};
+  size_t generation_ = 0;        // guarded by mutex_
+  bool open_ = false;            // guarded by mutex_: the run of this generation can be joined
+  bool stopping_ = false;        // guarded by mutex_
+  Function function_ = nullptr;  // guarded by mutex_
+  void* data_ = nullptr;         // guarded by mutex_
+  std::atomic<size_t> joined_{0};
 };
+
+// Returns when `counter` has reached `target`. Spins, then yields: on a busy machine the thread that has to
+// count may need this core.
+void WaitFor(const std::atomic<size_t>& counter, size_t target) noexcept;
 
 }  // namespace espalier

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "runtime/denormals.h"
@@ -14,35 +15,47 @@
 namespace espalier {
 namespace {
 
-TEST(ThreadTeam, EveryThreadRunsOnceAndMeetsTheOthersAtBarriers) {
-  for (size_t threads : {1, 2, 5}) {
-    ThreadTeam team(threads);
-    struct Shared {
-      ThreadTeam* team;
-      std::atomic<size_t> arrived{0};
-      std::atomic<size_t> late{0};
-      std::vector<int> calls;
-    } shared;
-    shared.team = &team;
-    shared.calls.assign(threads, 0);
-    for (int run = 0; run < 200; ++run) {
-      shared.arrived = 0;
-      team.Run(
-          [](void* data, size_t thread) {
-            auto* s = static_cast<Shared*>(data);
-            ++s->calls[thread];
-            for (size_t round = 1; round <= 3; ++round) {
-              ++s->arrived;
-              s->team->Barrier();
-              if (s->arrived != round * s->team->size()) ++s->late;
-              s->team->Barrier();
-            }
-          },
-          &shared);
-    }
-    EXPECT_EQ(shared.late, 0u);
-    for (int calls : shared.calls) EXPECT_EQ(calls, 200);
+// Work that any number of threads can do: counts up to kItems.
+struct Counting {
+  static constexpr size_t kItems = 1000;
+  std::atomic<size_t> next{0};
+  std::atomic<size_t> done{0};
+  std::atomic<size_t> strangers{0};
+  size_t threads = 0;
+
+  static void Run(void* data, size_t thread) {
+    auto* self = static_cast<Counting*>(data);
+    if (thread >= self->threads) ++self->strangers;
+    while (self->next.fetch_add(1) < kItems) self->done.fetch_add(1);
   }
+};
+
+TEST(ThreadTeam, DoesAllTheWorkAndReturnsWhenNoHelperIsAtItAnyMore) {
+  for (size_t threads : {1, 2, 5, 40}) {
+    ThreadTeam team(threads);
+    ASSERT_EQ(team.size(), threads);
+    for (int run = 0; run < 300; ++run) {
+      // A helper that still ran after Run has returned would write to a counter that is gone.
+      auto counting = std::make_unique<Counting>();
+      counting->threads = threads;
+      team.Run(Counting::Run, counting.get());
+      ASSERT_EQ(counting->done, Counting::kItems);
+      ASSERT_EQ(counting->strangers, 0u);
+    }
+  }
+}
+
+TEST(ThreadTeam, HelpersJoinARunThatLasts) {
+  ThreadTeam team(3);
+  std::atomic<size_t> joined{0};
+  team.Run(
+      [](void* data, size_t) {
+        auto* count = static_cast<std::atomic<size_t>*>(data);
+        count->fetch_add(1);
+        WaitFor(*count, 3);
+      },
+      &joined);
+  EXPECT_EQ(joined, 3u);
 }
 
 TEST(Executor, DoesItsJobsInOrderAndFinishesThemWhenItEnds) {
