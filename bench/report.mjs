@@ -52,10 +52,11 @@ function demoTable({ sparsity, machine, results }) {
   return lines.join('\n');
 }
 
-/** Every operator that the graph knows, in one line. */
+/** Every operator that a model may have, in one line: those of the registry, and those that import replaces. */
 async function operatorList() {
   const { operators } = await import('../dist/graph/index.js');
-  return [...operators.keys()].sort().join(', ');
+  const { upgrades } = await import('../dist/graph/upgrades.js');
+  return [...new Set(['Constant', ...operators.keys(), ...Object.keys(upgrades)])].sort().join(', ');
 }
 
 /**

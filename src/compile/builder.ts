@@ -78,16 +78,23 @@ export class PlanBuilder {
 
   /** A value of the plan's own, for what one step hands to the next. */
   temporary(type: DataType, dims: readonly number[]): string {
-    const name = `espalier/temporary/${this.values.size}`;
+    const name = this.#freeName('temporary');
     this.values.set(name, { type, dims });
     return name;
   }
 
   /** A constant of the plan's own. */
   constant(data: TensorData): string {
-    const name = `espalier/constant/${this.values.size}`;
+    const name = this.#freeName('constant');
     this.values.set(name, { type: data.type, dims: data.dims });
     this.constants.set(name, data);
+    return name;
+  }
+
+  /** A name that no value of the model or the plan has. */
+  #freeName(kind: string): string {
+    let name = `espalier/${kind}/${this.values.size}`;
+    while (this.values.has(name)) name += '_';
     return name;
   }
 

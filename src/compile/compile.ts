@@ -1,6 +1,6 @@
 import { EspalierError } from '../errors.js';
 import { byteCount } from '../graph/data.js';
-import type { Graph, StaticGraph, TensorData } from '../graph/graph.js';
+import type { Graph, Node, StaticGraph, TensorData } from '../graph/graph.js';
 import { specialize } from '../graph/specialize.js';
 import type { PlanSpec, TensorRef } from '../native/addon.js';
 import {
@@ -54,6 +54,7 @@ function lowerAll(nodes: readonly FusedNode[], builder: PlanBuilder): void {
     try {
       const lower = lowerings.get(fused.node.op);
       if (lower === undefined) throw unsupported(fused.node, 'this operator with run-time inputs');
+      checkTypes(fused.node, builder);
       lower(fused, builder);
     } catch (error) {
       if (!(error instanceof EspalierError) || error.code !== 'ERR_ESPALIER_UNSUPPORTED') throw error;
@@ -63,11 +64,27 @@ function lowerAll(nodes: readonly FusedNode[], builder: PlanBuilder): void {
   if (problems.length > 0) throw new EspalierError('ERR_ESPALIER_UNSUPPORTED', problems.join('; '));
 }
 
+/** Operators whose kernels take float32 for every input. */
+const float32Operators = new Set([
+  ...['Conv', 'ConvTranspose', 'MatMul', 'Gemm', 'BatchNormalization', 'LayerNormalization'],
+  ...['MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Softmax', 'LogSoftmax'],
+]);
+
+function checkTypes(node: Node, builder: PlanBuilder): void {
+  if (!float32Operators.has(node.op)) return;
+  for (const input of node.inputs) {
+    if (input === '' || builder.typeOf(input).type === 'float32') continue;
+    throw unsupported(node, `input "${input}" of type ${builder.typeOf(input).type}`);
+  }
+}
+
 /** Gives every tensor its place: inputs and outputs in the caller's arrays, constants, the rest in the arena. */
 function place(graph: StaticGraph, builder: PlanBuilder, store: PlanStore): PlanSpec {
   const rootOf = (value: string): string => {
-    const next = builder.aliases.get(value);
-    return next === undefined ? value : rootOf(next);
+    let root = value;
+    for (let next = builder.aliases.get(root); next !== undefined; next = builder.aliases.get(root))
+      root = next;
+    return root;
   };
   const constantOf = (value: string) => builder.constants.get(value) ?? graph.constants.get(value);
   const inputs = new Map(graph.inputs.map(({ name }, index) => [name, index]));
@@ -80,8 +97,7 @@ function place(graph: StaticGraph, builder: PlanBuilder, store: PlanStore): Plan
     }
     // An input, a constant or another output under this name too: copied at the end.
     const { type, dims } = builder.typeOf(name);
-    const target = `espalier/output/${index}`;
-    builder.values.set(target, { type, dims });
+    const target = builder.temporary(type, dims);
     outputs.set(target, index);
     const count = [dims.reduce((product, dim) => product * dim, 1)];
     const node = { name, op: 'Identity', domain: '', inputs: [root], outputs: [name], attributes: new Map() };

@@ -131,6 +131,7 @@ function batchNormalization(graph: Graph, node: Node): ChannelAffine | undefined
     number[],
     number[],
   ];
+  if (new Set([gamma.length, beta.length, mean.length, variance.length]).size !== 1) return undefined;
   const epsilon = floatAttribute(node, 'epsilon', 1e-5);
   const scale = gamma.map((g, i) => g / Math.sqrt((variance[i] ?? 0) + epsilon));
   const shift = beta.map((b, i) => b - (mean[i] ?? 0) * (scale[i] ?? 0));

@@ -4,8 +4,8 @@ import { InferenceSession, type Tensor } from '../../src/index.js';
 import { Model } from '../operators/support.js';
 import { expectError, policyModel } from './support.js';
 
-/** Runs a model whose plan no machine has room for: an error, before any memory is touched. */
-async function expectRefusal(build: (m: Model) => string, code: 'MEMORY' | 'UNSUPPORTED'): Promise<void> {
+/** Runs a model that must be refused by an error of this code. */
+async function expectRefusal(build: (m: Model) => string, code: 'MEMORY' | 'UNSUPPORTED' | 'SHAPE'): Promise<void> {
   const m = new Model();
   const bytes = exportOnnx(m.output(build(m)).graph());
   await expectError(
@@ -58,6 +58,39 @@ describe('models that ask for too much', () => {
       (m) => m.node('Resize', [pixel(m), '', '', m.list([1, 1, 1, 2 ** 30])]),
       'UNSUPPORTED',
     );
+  });
+});
+
+describe('models whose parts do not fit', () => {
+  it('biases, weights and values of another type', async () => {
+    const image = (m: Model) => m.input('float32', [1, 2, 4, 4]);
+    await expectRefusal(
+      (m) => m.node('Conv', [image(m), m.constant('float32', [2, 2, 1, 1]), m.constant('int8', [2])]),
+      'UNSUPPORTED',
+    );
+    await expectRefusal(
+      (m) =>
+        m.node('Gemm', [m.input('float32', [1, 2]), m.constant('float32', [2, 3]), m.input('int8', [3])]),
+      'UNSUPPORTED',
+    );
+    const wide = (m: Model) => m.input('float64', [1, 2, 4, 4]);
+    await expectRefusal((m) => m.node('GlobalAveragePool', [wide(m)]), 'UNSUPPORTED');
+    await expectRefusal(
+      (m) => m.node('Conv', [wide(m), m.constant('float64', [2, 1, 3, 3])], { group: 2 }),
+      'UNSUPPORTED',
+    );
+    await expectRefusal(
+      (m) => m.node('Pad', [image(m), m.list([0, 0, 1, 1, 0, 0, 1, 1]), m.constant('int8', [])]),
+      'UNSUPPORTED',
+    );
+  });
+
+  it('batch normalisation with lists of different lengths, behind a convolution', async () => {
+    await expectRefusal((m) => {
+      const conv = m.node('Conv', [m.input('float32', [1, 2, 4, 4]), m.constant('float32', [2, 2, 1, 1])]);
+      const lists = [2, 2, 1, 2].map((length) => m.constant('float32', [length]));
+      return m.node('BatchNormalization', [conv, ...lists]);
+    }, 'SHAPE');
   });
 });
 

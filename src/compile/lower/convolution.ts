@@ -1,10 +1,10 @@
 import { floatAttribute, intAttribute } from '../../graph/attributes.js';
 import { fromNumbers, readElements } from '../../graph/data.js';
-import type { Node, TensorData } from '../../graph/graph.js';
-import { findLayers } from '../../graph/layers.js';
+import type { Node, StaticGraph, TensorData } from '../../graph/graph.js';
+import { findLayers, type Layer } from '../../graph/layers.js';
 import { transposedWindowOf, type Window, windowOf } from '../../graph/operators/window.js';
 import { analyzeLayer } from '../../sparse/analyze.js';
-import { chooseFormat } from '../../sparse/format.js';
+import { chooseFormat, type FormatChoice } from '../../sparse/format.js';
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
@@ -84,6 +84,18 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
   });
 }
 
+/** Choices that were made, by weight: a plan for other shapes need not count the zeros again. */
+const knownChoices = new WeakMap<TensorData, Map<string, FormatChoice>>();
+
+function formatOf(graph: StaticGraph, layer: Layer, data: TensorData): FormatChoice {
+  const choices = knownChoices.get(data) ?? new Map<string, FormatChoice>();
+  knownChoices.set(data, choices);
+  const key = [layer.groups, layer.outputs, layer.inputs, layer.outputStride, layer.inputStride].join();
+  const choice = choices.get(key) ?? chooseFormat(analyzeLayer(graph, layer));
+  choices.set(key, choice);
+  return choice;
+}
+
 /** Packs each group's matrix of a Conv, Gemm or MatMul in the format that its zeros pay for. */
 export function packLayer(builder: PlanBuilder, node: Node): number[] {
   const graph = { ...builder.graph, nodes: [node] };
@@ -91,7 +103,7 @@ export function packLayer(builder: PlanBuilder, node: Node): number[] {
   const data = builder.graph.constants.get(layer?.weight ?? '');
   if (layer === undefined || data === undefined)
     throw unsupported(node, 'a weight that is no float32 constant');
-  const { format, reason } = chooseFormat(analyzeLayer(graph, layer));
+  const { format, reason } = formatOf(graph, layer, data);
   builder.layers.push({ name: node.name, format, reason });
   return Array.from({ length: layer.groups }, (_, group) =>
     builder.weights.pack(

@@ -153,6 +153,9 @@ export function lowerPad({ node, output }: FusedNode, builder: PlanBuilder): voi
     axes.includes(axis) ? (pads[axes.indexOf(axis) + axes.length] ?? 0) : 0,
   );
   const value = node.inputs[2] ?? '';
+  if (value !== '' && (builder.typeOf(value).type !== type || elementCount(builder.dimsOf(value)) !== 1)) {
+    throw unsupported(node, `padding of ${type} by a value of another type or of more than one element`);
+  }
   const fill = value === '' ? builder.constant(fromNumbers(type, [], [0])) : value;
   if ([...before, ...after].some((pad) => pad > 0)) {
     builder.emit({ op: 'fill', node, inputs: [builder.operand(fill, [])], output: builder.operand(output) });
