@@ -74,13 +74,13 @@ export class Tensor<T extends DataType = DataType> {
     data: TensorDataMap[T] | readonly number[] | readonly bigint[],
     dims: readonly number[],
   ) {
-    const arrayType = typedArrayOf[type] as (typeof typedArrayOf)[DataType] | undefined;
-    if (arrayType === undefined) {
+    if (!Object.hasOwn(typedArrayOf, type)) {
       throw new EspalierError(
         'ERR_ESPALIER_TYPE',
         `Expected a tensor type of ${Object.keys(typedArrayOf).join(', ')}, got ${String(type)}`,
       );
     }
+    const arrayType: (typeof typedArrayOf)[DataType] = typedArrayOf[type];
     if (!Array.isArray(dims) || dims.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
       throw new EspalierError(
         'ERR_ESPALIER_SHAPE',
@@ -114,14 +114,16 @@ function fromNumbers<T extends DataType>(type: T, values: readonly (number | big
   const bytes = new ArrayBuffer(values.length * bytesPerElement[type]);
   const data = new typedArrayOf[type](bytes);
   const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  values.forEach((value, i) => {
-    if (wide && typeof value === 'number' && !Number.isInteger(value)) {
+  for (const [i, value] of values.entries()) {
+    const number = ['number', 'bigint', 'boolean'].includes(typeof value);
+    if (!number || (wide && typeof value === 'number' && !Number.isInteger(value))) {
+      const got = number ? String(value) : `a value of type ${value === null ? 'null' : typeof value}`;
       throw new EspalierError(
         'ERR_ESPALIER_TYPE',
-        `Expected integers for a ${type} tensor, got ${value} at ${i}`,
+        `Expected ${wide ? 'integers' : 'numbers'} for a ${type} tensor, got ${got} at ${i}`,
       );
     }
     data[i] = wide ? BigInt(value) : Number(value);
-  });
+  }
   return data;
 }

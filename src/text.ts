@@ -49,9 +49,13 @@ export function table(
   return lines.toString().replace(/[ ]+$/gm, '');
 }
 
-/** Text from a model with its control characters shown, so that a name cannot steer a terminal. */
+/** Text from a model with its control, bidi and line-separating characters shown, so that a name cannot steer a terminal. */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) => {
+    const escaped = JSON.stringify(character).slice(1, -1);
+    if (escaped !== character) return escaped;
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`; // JSON leaves most of them as they are
+  });
 }
 
 const plain = {

@@ -2,16 +2,17 @@
 // against, and what runs on a CPU that has none of them.
 //
 // Every vec_*.h defines the same names, and is included inside the namespace of its instruction set:
-//   Vec, Mask, kLanes          a vector of kLanes floats, a truth value per lane
-//   kRegisters                 vector registers a kernel may count on
-//   LoadN / StoreN             the first n lanes, n <= kLanes; LoadN gives zero in the others and reads
-//   nothing there Min(limit, x), Max(limit, x)   pass x through when x is NaN Fma(a, b, c)               a *
-//   b + c;  Fnma(a, b, c)  c - a * b SwapLanes<k>(x)            lane i of the result is lane i ^ k of x
-//   ScaleByPow2(x, n)          x * 2^n for integral n in [-160, 130]
-//   SplitExponent(x, m, e)     x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for x positive, finite and not
-//   denormal Spread<r>(x, columns)      lane i of the result is x[columns[i / r]] SparseDot(values, columns,
-//   count, x)   sum of values[i] * x[columns[i]] SelectN(n, yes, no)        the first n lanes of yes, the
-//   others of no;  KeepN(x, n)  zero in the others TransposeLanes(v)          v[i] lane j becomes v[j] lane i
+//  - Vec, Mask, kLanes: a vector of kLanes floats, a truth value per lane.
+//  - kRegisters: vector registers a kernel may count on.
+//  - LoadN, StoreN: the first n lanes, n <= kLanes; LoadN gives zero in the others and reads nothing there.
+//  - Min(limit, x), Max(limit, x): pass x through when x is NaN.
+//  - Fma(a, b, c) is a * b + c; Fnma(a, b, c) is c - a * b.
+//  - SwapLanes<k>(x): lane i of the result is lane i ^ k of x.
+//  - ScaleByPow2(x, n): x * 2^n for integral n in [-160, 130].
+//  - SplitExponent(x, m, e): x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for x positive, finite and normal.
+//  - Spread<r>(x, columns): lane i of the result is x[columns[i / r]].
+//  - SparseDot(values, columns, count, x): the sum of values[i] * x[columns[i]].
+//  - SelectN(n, yes, no): the first n lanes of yes, the others of no. KeepN(x, n): zero in the others.
 
 struct Vec {
   float v;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { benchSession } from '../evaluate/bench.js';
 import { type ProfiledStep, profileSession } from '../evaluate/profile.js';
 import { InferenceSession } from '../session.js';
-import { count, dims, milliseconds, percent, table } from '../text.js';
+import { count, dims, milliseconds, percent, printable, table } from '../text.js';
 import {
   addSessionOptions,
   finiteNumber,
@@ -55,7 +55,7 @@ export function addBench(program: Command, io: Io): void {
       };
       print(io, given.json, data, () =>
         [
-          `inputs  ${shapes.map(({ name, type, dims: shape }) => `${name}: ${type} ${dims(shape)}`).join(', ')}`,
+          `inputs  ${shapes.map(({ name, type, dims: shape }) => `${printable(name)}: ${type} ${dims(shape)}`).join(', ')}`,
           `with    ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${isa}`,
           `runs    ${count(latency.runs)} after ${count(warmup)} for warm-up`,
           `p50     ${milliseconds(latency.p50)}`,

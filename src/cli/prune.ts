@@ -7,7 +7,7 @@ import { formatPruningPlan, planTotals } from '../prune/print.js';
 import { type Pattern, parsePattern, patterns } from '../sparse/patterns.js';
 import { bytes } from '../text.js';
 import { finiteNumber } from './arguments.js';
-import { checkWritable, writeWhole } from './files.js';
+import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { type Io, print } from './io.js';
 
 interface PruneArguments {
@@ -28,7 +28,7 @@ export function addPrune(program: Command, io: Io): void {
     .description('set the least important weights of a model to zero')
     .argument('<model>', 'an ONNX model')
     .requiredOption('--sparsity <share>', 'share of the weights to remove, in [0, 1)', finiteNumber)
-    .requiredOption('-o, --output <file>', 'the pruned ONNX model')
+    .requiredOption('-o, --output <file>', 'the pruned ONNX model', outputFile)
     .option('--pattern <pattern>', `shape of the zeros: ${patterns.join(', ')}`, pattern, 'unstructured')
     .addOption(
       new Option('--scope <scope>', 'remove the same share of every layer, or rank all layers together')
@@ -38,12 +38,13 @@ export function addPrune(program: Command, io: Io): void {
     .option('--include <layers...>', 'prune only these: names, operators, or re:<regular expression>')
     .option('--exclude <layers...>', 'leave these out')
     .option('--operators <list>', 'prune only these operators, such as Conv,MatMul', (list) =>
-      list.split(','),
+      list.split(',').map((operator) => operator.trim()),
     )
     .option('--force', 'replace an existing output file')
     .option('--json', 'print JSON')
     .action(async (model: string, given: PruneArguments) => {
       const { output, force = false, json, ...options } = given;
+      await checkFolder(output);
       await checkWritable(output, force);
       const graph = await readOnnx(model);
       const include = options.include?.map(matcher);
@@ -64,6 +65,11 @@ export function addPrune(program: Command, io: Io): void {
       print(io, json, data, () => formatPruningPlan(plan));
       io.err(`wrote ${output}, ${bytes(pruned.length)}\n`);
     });
+}
+
+function outputFile(text: string): string {
+  if (text !== '' && text !== '-') return text;
+  throw new InvalidArgumentError('Expected the name of a file.');
 }
 
 function pattern(text: string): Pattern {

@@ -59,12 +59,16 @@ export function addRun(program: Command, io: Io): void {
     });
 }
 
-/** A path for each output. Names become file names: anything unusual turns to `_`, and equal ones get a number. */
+/** A path for each output. Names become file names: anything unusual turns to `_`, long names are cut, equal ones get a number. */
 function outputFiles(folder: string | undefined, names: readonly string[]): string[] {
   if (folder === undefined) return [];
   const taken = new Set<string>();
   return names.map((name) => {
-    const base = name.replace(/[^\w.-]/g, '_').replace(/^\.+/, '_') || 'output';
+    const base =
+      name
+        .replace(/[^\w.-]/g, '_')
+        .replace(/^\.+/, '_')
+        .slice(0, 240) || 'output';
     let unique = base;
     for (let i = 2; taken.has(unique.toLowerCase()); i++) unique = `${base}_${i}`;
     taken.add(unique.toLowerCase());

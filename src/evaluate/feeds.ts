@@ -57,7 +57,7 @@ export function tensorOf(type: DataType, dims: readonly number[], bytes: Uint8Ar
 /**
  * Random feeds for every input that `given` does not have; the same seed gives the same feeds.
  * @param shapes dims by input name, for inputs with dynamic dimensions
- * @throws EspalierError ERR_ESPALIER_INPUT when a shape is for no input, or as {@link concreteDims}.
+ * @throws EspalierError ERR_ESPALIER_INPUT when a shape is for no input, ERR_ESPALIER_MEMORY, or as {@link concreteDims}.
  */
 export function randomFeeds(
   inputs: readonly InputMetadata[],
@@ -73,9 +73,22 @@ export function randomFeeds(
   return Object.fromEntries(
     inputs.map((input) => [
       input.name,
-      given[input.name] ?? randomTensor(input.type, concreteDims(input, shapes.get(input.name)), random),
+      given[input.name] ?? randomFeed(input, concreteDims(input, shapes.get(input.name)), random),
     ]),
   );
+}
+
+function randomFeed(input: InputMetadata, dims: readonly number[], random: () => number): Tensor {
+  try {
+    return randomTensor(input.type, dims, random);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause; // a RangeError says that no such array can be allocated
+    throw new EspalierError(
+      'ERR_ESPALIER_MEMORY',
+      `Expected memory for input "${input.name}", ${input.type} ${printDims(dims)}, got none: ${cause.message}`,
+      { cause },
+    );
+  }
 }
 
 /** @throws EspalierError ERR_ESPALIER_INPUT for the first name that no input has. */

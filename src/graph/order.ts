@@ -1,16 +1,21 @@
 import { EspalierError } from '../errors.js';
 import type { Graph, Node } from './graph.js';
 
+/** Names that a graph inside another one may use: asked, not copied, since every inner graph would copy them again. */
+interface Scope {
+  readonly has: (name: string) => boolean;
+}
+
 /**
  * Checks the static single assignment rules of ONNX (each value assigned once, every use defined, no cycle) for the
  * graph and the graphs inside it, and sorts the nodes topologically; a sorted graph keeps its order.
  * @param outer names that a graph inside another one may use without defining them
  * @throws EspalierError ERR_ESPALIER_MODEL naming the node or value
  */
-export function sortGraph(graph: Graph, outer: ReadonlySet<string> = new Set()): Graph {
+export function sortGraph(graph: Graph, outer: Scope = new Set()): Graph {
   const producers = collectProducers(graph);
   const fed = new Set([...graph.inputs.map(({ name }) => name), ...graph.constants.keys()]);
-  const visible = new Set([...outer, ...fed, ...producers.keys()]);
+  const visible: Scope = { has: (name) => fed.has(name) || producers.has(name) || outer.has(name) };
   for (const { name } of graph.outputs) {
     if (!visible.has(name))
       throw invalid(`Expected output ${JSON.stringify(name)} to be a value of the graph`);
@@ -32,7 +37,8 @@ export function sortGraph(graph: Graph, outer: ReadonlySet<string> = new Set()):
 export function usedValues(node: Node): string[] {
   const names = node.inputs.filter((name) => name !== '');
   for (const attribute of node.attributes.values()) {
-    if (attribute.kind === 'graph') names.push(...freeValues(attribute.value));
+    if (attribute.kind !== 'graph') continue;
+    for (const name of freeValues(attribute.value)) names.push(name);
   }
   return names;
 }
@@ -66,7 +72,7 @@ function collectProducers(graph: Graph): Map<string, Node> {
   return producers;
 }
 
-function sortInnerGraphs(node: Node, visible: ReadonlySet<string>): Node {
+function sortInnerGraphs(node: Node, visible: Scope): Node {
   if (![...node.attributes.values()].some(({ kind }) => kind === 'graph')) return node;
   const attributes = new Map(node.attributes);
   for (const [key, attribute] of node.attributes) {

@@ -15,6 +15,9 @@ const largestFold = 64 * 2 ** 20; // bytes
 /** What folding may add up to, beyond twice the model's own constants: a small model can ask for many large ones. */
 const largestFolds = 256 * 2 ** 20; // bytes
 
+/** Axes of the largest value: real models have up to 8, and work on dims is often quadratic in them. */
+const largestRank = 64;
+
 /** Elements of the largest value a graph may ask for; more is taken for a damaged or hostile model. */
 const largestValue = 2 ** 31 - 1;
 
@@ -49,8 +52,12 @@ class Specializer {
     this.#inputs = inputs;
     this.#outputs = new Set(graph.outputs.map(({ name }) => name));
     this.#constants = new Map(graph.constants);
-    for (const { name, type, dims } of inputs) this.#values.set(name, { type, dims });
+    for (const { name, type, dims } of inputs) {
+      checkRank(`input ${JSON.stringify(name)}`, dims);
+      this.#values.set(name, { type, dims });
+    }
     for (const [name, { type, dims, bytes }] of graph.constants) {
+      checkRank(`constant ${JSON.stringify(name)}`, dims);
       this.#values.set(name, { type, dims });
       this.#foldBudget += 2 * bytes.byteLength;
     }
@@ -155,6 +162,7 @@ class Specializer {
         `Expected node ${node.name} (${node.op}) to have at most ${outputs.length} outputs, got ${node.outputs.length}`,
       );
     }
+    for (const { dims } of outputs) checkRank(`the output of node ${node.name} (${node.op})`, dims);
     const large = outputs.find(({ dims }) => !(elementCount(dims) <= largestValue));
     if (large !== undefined) {
       throw new EspalierError(
@@ -182,6 +190,14 @@ function isFoldable(
     inputBytes += constant.bytes.byteLength;
   }
   return bytesOf(outputs) <= Math.min(budget, Math.max(largestFold, inputBytes));
+}
+
+function checkRank(what: string, dims: readonly number[]): void {
+  if (dims.length <= largestRank) return;
+  throw new EspalierError(
+    'ERR_ESPALIER_MODEL',
+    `Expected ${what} to have at most ${largestRank} axes, got ${dims.length}`,
+  );
 }
 
 function bytesOf(values: readonly TypeAndDims[]): number {

@@ -78,10 +78,6 @@ export const upgrades: Readonly<Record<string, Upgrade>> = {
       ),
     ];
   },
-  TopK: (node, context) => {
-    if (context.opset >= 10) return [node];
-    return [attributesToInputs(node, context, ['k'], () => int64List([intAttribute(node, 'k', 0)]))];
-  },
   Softmax: upgradeSoftmax,
   LogSoftmax: upgradeSoftmax,
   Upsample: (node, context) => {

@@ -1,15 +1,16 @@
 import { EspalierError } from '../errors.js';
 import type { Graph, TensorData } from '../graph/graph.js';
 import { findLayers, type Layer } from '../graph/layers.js';
+import { type CheckedLayer, checkedLayers } from './check.js';
 import { forEachUnit, isKept, unitCount } from './mask.js';
-import type { PlannedLayer, PruningPlan } from './plan.js';
+import type { PruningPlan } from './plan.js';
 import { freshName, useCounts } from './uses.js';
 
 /**
  * W' = W * mask for every layer of a plan: a new graph with new weight constants, sharing all else with `graph`, which
  * stays as it was. A weight that nodes outside the plan use too is copied: they keep theirs, and the pruned nodes read
  * a new constant named `<weight>_pruned`.
- * @throws EspalierError ERR_ESPALIER_ARGUMENT when the plan was not made for a graph like this one.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT when the plan is malformed, or not made for a graph like this one.
  */
 export function applyPruning(graph: Graph, plan: PruningPlan): Graph {
   const layers = new Map(findLayers(graph).map((layer) => [layer.name, layer]));
@@ -17,7 +18,7 @@ export function applyPruning(graph: Graph, plan: PruningPlan): Graph {
   const constants = new Map(graph.constants);
   const renamed = new Map<string, string>(); // node name -> name of its new weight
   const planned = new Set<string>();
-  for (const entry of plan.layers) {
+  for (const entry of checkedLayers(plan)) {
     const layer = checkFits(entry, layers);
     if (planned.has(entry.weight))
       throw misfit(entry, `weight "${entry.weight}" once in the plan`, 'it twice');
@@ -38,7 +39,7 @@ export function applyPruning(graph: Graph, plan: PruningPlan): Graph {
   return { ...graph, constants, nodes: renamed.size === 0 ? graph.nodes : nodes };
 }
 
-function prunedConstant(graph: Graph, layer: Layer, entry: PlannedLayer): TensorData {
+function prunedConstant(graph: Graph, layer: Layer, entry: CheckedLayer): TensorData {
   const { type, dims, bytes } = graph.constants.get(layer.weight) as TensorData;
   const copy = new Uint8Array(bytes); // starts a buffer of its own, so it is aligned
   const weights = new Uint32Array(copy.buffer);
@@ -50,7 +51,7 @@ function prunedConstant(graph: Graph, layer: Layer, entry: PlannedLayer): Tensor
   return { type, dims, bytes: copy };
 }
 
-function checkFits(entry: PlannedLayer, layers: ReadonlyMap<string, Layer>): Layer {
+function checkFits(entry: CheckedLayer, layers: ReadonlyMap<string, Layer>): Layer {
   const [layer, ...others] = entry.nodes.map((name) => {
     const found = layers.get(name);
     const same = found !== undefined && found.op === entry.op && found.weight === entry.weight;
@@ -74,10 +75,8 @@ function checkFits(entry: PlannedLayer, layers: ReadonlyMap<string, Layer>): Lay
     throw misfit(entry, 'nodes that read the weight alike', `"${differs.name}" transposed`);
   const units = unitCount(layer, entry.pattern);
   const { mask } = entry;
-  if (!(mask instanceof Uint8Array) || mask.length !== Math.ceil(units / 8)) {
-    const got = mask instanceof Uint8Array ? `${mask.length} bytes` : 'something else';
-    throw misfit(entry, `a mask of ${Math.ceil(units / 8)} bytes`, got);
-  }
+  if (mask.length !== Math.ceil(units / 8))
+    throw misfit(entry, `a mask of ${Math.ceil(units / 8)} bytes`, `${mask.length} bytes`);
   return layer;
 }
 
@@ -91,7 +90,7 @@ function describe({
   return `a ${op} of ${groups} x [${outputs}, ${inputs}] with weight "${weight}"`;
 }
 
-function misfit(entry: PlannedLayer, expected: string, got: string): EspalierError {
+function misfit(entry: CheckedLayer, expected: string, got: string): EspalierError {
   const where = `Pruning plan for layer "${entry.name}" does not fit the graph`;
   return new EspalierError('ERR_ESPALIER_ARGUMENT', `${where}: expected ${expected}, got ${got}`);
 }

@@ -70,7 +70,8 @@ interface Candidate {
  * ranking per pattern), exactly `round(sparsity * n)` are removed: those with the lowest scores, ties going to the
  * lower index. Units that are zero already come first and count. A layer always keeps its best unit, so where rounding
  * would empty it, one unit fewer is removed.
- * @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is wrong, a name matches no layer, or a score is NaN.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is wrong, a name matches no layer, no layer is selected,
+ * or a score is NaN.
  */
 export function planPruning(graph: Graph, options: PruneOptions): PruningPlan {
   const resolved = parsePruneOptions(options);

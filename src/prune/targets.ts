@@ -20,7 +20,7 @@ export interface PruningTarget {
 /**
  * The weights that the options select, in node order. A depthwise convolution is selected only when `include` or
  * `layers` names it, for its few weights are the ones a network can least do without.
- * @throws EspalierError ERR_ESPALIER_ARGUMENT when a name matches nothing, or nodes that share a weight disagree.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT when a name matches nothing, nothing is selected, or nodes that share a weight disagree.
  */
 export function selectTargets(graph: Graph, options: ResolvedPruneOptions): PruningTarget[] {
   const layers = findLayers(graph);
@@ -32,6 +32,13 @@ export function selectTargets(graph: Graph, options: ResolvedPruneOptions): Prun
   }
   checkMatches(layers, options);
   const selected = layers.filter((layer) => isSelected(graph, layer, options));
+  if (selected.length === 0) {
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      'Expected planPruning options.include, exclude and operators to select a layer, got none (a depthwise ' +
+        `convolution only counts when it is named); the layers are ${listLayers(layers)}`,
+    );
+  }
   for (const name of Object.keys(options.layers)) {
     if (!selected.some((layer) => matches(layer, name))) fail('layers', name, selected);
   }
@@ -98,8 +105,6 @@ function checkMatches(layers: readonly Layer[], { include, exclude, operators }:
 }
 
 function fail(option: string, matcher: string | RegExp, layers: readonly Layer[]): never {
-  const shown = layers.slice(0, 50).map((layer) => `"${layer.name}" (${layer.op})`);
-  if (layers.length > shown.length) shown.push(`${layers.length - shown.length} more`);
   const names = option === 'operators' ? [] : layers.map((layer) => layer.name);
   const known = [...new Set([...names, ...layers.map((layer) => layer.op)])];
   const hint = typeof matcher === 'string' && known.length > 0 ? nearest(matcher, known) : '';
@@ -107,8 +112,14 @@ function fail(option: string, matcher: string | RegExp, layers: readonly Layer[]
     'ERR_ESPALIER_ARGUMENT',
     `Expected every entry of planPruning options.${option} to match a layer, got ` +
       `${typeof matcher === 'string' ? JSON.stringify(matcher) : String(matcher)}` +
-      `${hint.startsWith('did') ? ` (${hint})` : ''}; the layers are ${shown.join(', ') || 'none'}`,
+      `${hint.startsWith('did') ? ` (${hint})` : ''}; the layers are ${listLayers(layers)}`,
   );
+}
+
+function listLayers(layers: readonly Layer[]): string {
+  const shown = layers.slice(0, 50).map((layer) => `"${layer.name}" (${layer.op})`);
+  if (layers.length > shown.length) shown.push(`${layers.length - shown.length} more`);
+  return shown.join(', ') || 'none';
 }
 
 function checkShared(first: PruningTarget, second: PruningTarget): void {

@@ -74,7 +74,7 @@ describe('prune', () => {
     };
     expect(await layers('--include', 'head')).toEqual(['head']);
     expect(await layers('--exclude', 're:^he')).toEqual(['hidden']);
-    expect(await layers('--operators', 'MatMul', '--scope', 'global')).toEqual(['hidden', 'head']);
+    expect(await layers('--operators', 'MatMul, MatMul ', '--scope', 'global')).toEqual(['hidden', 'head']);
   });
 
   test.each([
@@ -86,6 +86,9 @@ describe('prune', () => {
     [['-o', 'out.onnx', '--sparsty', '0.5'], /unknown option '--sparsty'/],
     [['-o', 'out.onnx', '--sparsity', '1'], /a number in \[0, 1\), got 1/],
     [['-o', 'out.onnx', '--sparsity', 'half'], /Expected a number/],
+    [['-o', ''], /Expected the name of a file/],
+    [['-o', '-'], /Expected the name of a file/],
+    [['-o', 'out.onnx', '--include', 'head', '--exclude', 'MatMul'], /to select a layer, got none/],
     [[], /required option '-o, --output <file>'/],
   ])('%j is a usage error', async (args, message) => {
     const { code, out, err } = await prune(...args);
@@ -164,6 +167,7 @@ describe('run', () => {
     [['dynamic.onnx', '--shape', 'z=2,32'], 2, /Expected --shape <input>=<value>, got "z=2,32"/],
     [['dynamic.onnx', '--shape', 'x=2,-1'], 2, /Expected --shape x=<dims>/],
     [['model.onnx', '--input', 'x=nope.bin'], 1, /Expected a readable file for input "x" at "nope.bin"/],
+    [['dynamic.onnx', '--shape', 'x=99999999999999,32'], 1, /memory for input "x".*ERR_ESPALIER_MEMORY/],
     [['model.onnx', '--threads', '0'], 2, /Expected a whole number >= 1/],
     [['model.onnx', '--isa', 'sse9'], 2, /Allowed choices are auto/],
   ])('%j is exit code %i', async ([model, ...args], expected, message) => {

@@ -359,9 +359,25 @@ describe('importOnnx', () => {
     });
     expect(importOnnx(exportOnnx(graph))).toEqual(graph);
   });
+
+  it('reads a string attribute that holds nothing as an empty one', () => {
+    const attribute = [{ name: 'mode', type: attributeCodes.string }];
+    const bytes = encode(simple({ node: [{ ...relu('x', 'y'), attribute }] }));
+    const graph = importOnnx(bytes, { name: 'm' });
+    expect(graph.nodes[0]?.attributes.get('mode')).toEqual({ kind: 'string', value: '' });
+    expect(importOnnx(exportOnnx(graph), { name: 'm' })).toEqual(graph);
+  });
 });
 
 describe('exportOnnx', () => {
+  it('keeps dims of 0', () => {
+    const dims = [{ dim_value: wide(0) }, { dim_value: wide(3) }, { dim_param: 'n' }, {}];
+    const type = { tensor_type: { elem_type: codeOfType.float32, shape: { dim: dims } } };
+    const graph = importOnnx(encode(simple({ input: [{ name: 'x', type }] })), { name: 'm' });
+    expect(graph.inputs[0]?.dims).toEqual([0, 3, 'n', '']);
+    expect(importOnnx(exportOnnx(graph), { name: 'm' })).toEqual(graph);
+  });
+
   it('keeps what a model says beyond its computation', () => {
     const props = (key: string) => [
       { key, value: 'one' },

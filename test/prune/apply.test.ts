@@ -127,6 +127,27 @@ describe('shared weights', () => {
   });
 });
 
+describe('a malformed plan', () => {
+  const plan = planPruning(everyKind(1), { sparsity: 0.5 });
+  const [first, second] = plan.layers;
+  const { nodes: _, ...withoutNodes } = first ?? { nodes: [] };
+
+  test.each([
+    [null, /Expected pruning plan to be an object, got null/],
+    [{}, /Expected pruning plan\.layers to be given, got undefined/],
+    [{ layers: null }, /pruning plan\.layers to be an array of planned layers, got null/],
+    [{ layers: [second, null] }, /pruning plan\.layers\.1 to be an object, got null/],
+    [{ layers: [withoutNodes] }, /pruning plan\.layers\.0\.nodes to be given, got undefined/],
+    [{ layers: [{ ...withoutNodes, nodes: ['conv', 'conv'] }] }, /layers\.0\.nodes to be .*each once/],
+    [{ layers: [{ ...second, pattern: '2:4' }] }, /layers\.0\.pattern to be one of unstructured.*got "2:4"/],
+    [JSON.parse(JSON.stringify(plan)), /layers\.0\.mask to be a Uint8Array .*have to stay Uint8Array/],
+  ])('%#', (wrong, message) => {
+    const apply = () => applyPruning(everyKind(1), wrong as PruningPlan);
+    expect(apply).toThrow(message);
+    expect(apply).toThrow(expect.objectContaining({ code: 'ERR_ESPALIER_ARGUMENT' }));
+  });
+});
+
 describe('a plan that does not fit', () => {
   const plan = planPruning(everyKind(1), { sparsity: 0.5 });
   const [first] = plan.layers;
@@ -144,7 +165,11 @@ describe('a plan that does not fit', () => {
     ],
     ['another shape', changed({ outputs: 22 }), /a Conv of 1 x \[22, 45\].*got a Conv of 1 x \[21, 45\]/],
     ['a short mask', changed({ mask: new Uint8Array(3) }), /expected a mask of 119 bytes, got 3 bytes/],
-    ['no mask', changed({ mask: {} as Uint8Array }), /expected a mask of 119 bytes, got something else/],
+    [
+      'no mask',
+      changed({ mask: {} as Uint8Array }),
+      /plan\.layers\.0\.mask to be a Uint8Array \(JSON does not keep masks/,
+    ],
     ['no node', changed({ nodes: [] }), /expected at least one node, got none/],
     [
       'the same weight twice',

@@ -253,6 +253,7 @@ describe('errors', () => {
       /options\.pattern to be one of unstructured, 16x1, 8x1, 4x1, got "2:4"/,
     ],
     [{ sparsity: 0.5, scope: 'all' }, /options\.scope to be one of layer, global, got "all"/],
+    [{ sparsity: 0.5, include: ['conv'], exclude: ['Conv'] }, /to select a layer, got none.*"conv" \(Conv\)/],
     [{ sparsity: 0.5, include: 'conv' }, /options\.include to be an array of strings or RegExps, got "conv"/],
     [{ sparsity: 0.5, importance: 'magnitude' }, /options\.importance to be a function, got "magnitude"/],
     [

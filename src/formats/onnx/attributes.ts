@@ -44,7 +44,8 @@ export function readAttribute(
     case 'int':
       return { kind, value: toBigInt(proto.i) };
     case 'string':
-      return { kind, value: text.decode(proto.s) };
+      // An absent `s` is an empty array here, no Uint8Array.
+      return { kind, value: text.decode(Uint8Array.from(proto.s ?? [])) };
     case 'tensor':
       return { kind, value: readTensor(proto.t ?? {}, what, resolveExternal) };
     case 'graph':

@@ -124,6 +124,8 @@ const onnx = protobuf.Root.fromJSON({
       fields: { dim: { id: 1, type: 'Dimension', rule: 'repeated' } },
       nested: {
         Dimension: {
+          // Declared, so that a dim_value of 0 is written: fields outside a oneof are left out when they are 0.
+          oneofs: { value: { oneof: ['dim_value', 'dim_param'] } },
           fields: {
             dim_value: { id: 1, type: 'int64' },
             dim_param: { id: 2, type: 'string' },

@@ -86,8 +86,22 @@ export class OperatorContext {
     );
   }
 
-  /** The numbers of an input that the node's output dims depend on. */
+  /**
+   * The numbers of an input that the node's output dims depend on: axes, dims, counts.
+   * @throws EspalierError ERR_ESPALIER_TYPE unless they are int32 or int64
+   */
   numbers(index: number): number[] {
+    const { type } = this.input(index);
+    if (type !== 'int32' && type !== 'int64') {
+      throw this.typeError(
+        `input ${index} (${this.node.inputs[index]}) is expected to be int32 or int64, got ${type}`,
+      );
+    }
+    return this.anyNumbers(index);
+  }
+
+  /** As {@link numbers}, of any type: scales and the like. */
+  anyNumbers(index: number): number[] {
     return readNumbers(this.known(index));
   }
 

@@ -22,9 +22,10 @@ export const movements: OperatorFamily = {
   },
   Expand: {
     infer: (context) => {
-      const dims = broadcastDims(context.dims(0), context.numbers(1));
-      if (dims === undefined)
-        throw context.shapeError(`the input does not expand to [${context.numbers(1).join(', ')}]`);
+      const wanted = context.numbers(1);
+      const dims = broadcastDims(context.dims(0), wanted);
+      if (dims === undefined || wanted.some((dim) => dim < 0))
+        throw context.shapeError(`the input does not expand to [${wanted.join(', ')}]`);
       return [{ type: context.type(0), dims }];
     },
     isIdentity: (context, [output]) => output?.dims.join() === context.dims(0).join(),
@@ -143,6 +144,8 @@ export const movements: OperatorFamily = {
       const block = elementCount(dims.slice(axis + 1)) * bytesPerElement[type];
       const outer = elementCount(dims.slice(0, axis));
       const target = new Uint8Array(elementCount((output as TypeAndDims).dims) * bytesPerElement[type]);
+      // An empty result may have any number of outer rows.
+      if (target.length === 0) return [target];
       const indices = readNumbers(context.known(1));
       for (let o = 0; o < outer; o++) {
         for (const [i, index] of indices.entries()) {
@@ -218,10 +221,10 @@ function permutation(context: OperatorContext): number[] {
   const rank = context.dims(0).length;
   const declared = intsAttribute(context.node, 'perm');
   if (declared === undefined) return Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
-  const axes = context.normalizeAxes(declared, rank);
-  if (axes.length !== rank)
+  // Unlike other axes, these do not count from the end: onnxruntime refuses negative ones too.
+  if (declared.length !== rank || declared.some((axis) => axis < 0))
     throw context.shapeError(`perm [${declared.join(', ')}] does not fit ${rank} axes`);
-  return axes;
+  return context.normalizeAxes(declared, rank);
 }
 
 interface Span {

@@ -27,7 +27,7 @@ function resizedDims(context: OperatorContext): number[] {
   const dims = context.dims(0);
   const declared = intsAttribute(context.node, 'axes');
   const axes = declared ? context.normalizeAxes(declared, dims.length) : dims.map((_, axis) => axis);
-  const scales = context.has(2) ? context.numbers(2) : [];
+  const scales = context.has(2) ? context.anyNumbers(2) : [];
   const sizes = context.has(3) ? context.numbers(3) : [];
   if (scales.length > 0 === sizes.length > 0) throw context.shapeError('either scales or sizes are needed');
   const given = scales.length > 0 ? scales : sizes;
@@ -65,7 +65,8 @@ function commonScale(
   const policy = choiceAttribute(context.node, 'keep_aspect_ratio_policy', policies, 'stretch');
   if (policy === 'stretch') return undefined;
   const ratios = axes.map((axis, i) => (sizes[i] ?? 0) / (context.dims(0)[axis] ?? 1));
-  return policy === 'not_larger' ? Math.min(...ratios) : Math.max(...ratios);
+  const choose = policy === 'not_larger' ? Math.min : Math.max;
+  return ratios.reduce((chosen, ratio) => choose(chosen, ratio));
 }
 
 /** The specification scales the size of the region of interest, runtimes scale the whole input: refuse to choose. */
@@ -73,7 +74,7 @@ function checkRegion(context: OperatorContext): void {
   const { node } = context;
   const mode = choiceAttribute(node, 'coordinate_transformation_mode', coordinateModes, 'half_pixel');
   if (mode !== 'tf_crop_and_resize') return;
-  const region = context.has(1) ? context.numbers(1) : [];
+  const region = context.has(1) ? context.anyNumbers(1) : [];
   const half = region.length / 2;
   const whole = region.every((value, i) => value === (i < half ? 0 : 1));
   if (!whole) throw context.unsupported('tf_crop_and_resize of a part of the input needs sizes, not scales');

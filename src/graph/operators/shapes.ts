@@ -39,7 +39,7 @@ export const shapeOperators: OperatorFamily = {
         throw context.typeError('the inputs differ in type');
       const [start, limit, delta] = [0, 1, 2].map((i) => {
         if (elementCount(context.dims(i)) !== 1) throw context.shapeError('the inputs must be scalars');
-        return context.numbers(i)[0] ?? 0;
+        return context.anyNumbers(i)[0] ?? 0;
       }) as [number, number, number];
       if (delta === 0) throw context.shapeError('a delta of 0');
       const count = Math.max(0, Math.ceil((limit - start) / delta));
@@ -53,7 +53,7 @@ export const shapeOperators: OperatorFamily = {
         const [start, delta] = [0, 2].map((i) => readElements(context.known(i))[0]) as [bigint, bigint];
         for (let i = 0; i < target.length; i++) (target as BigInt64Array)[i] = start + BigInt(i) * delta;
       } else {
-        const [start = 0, delta = 0] = [0, 2].map((i) => context.numbers(i)[0]);
+        const [start = 0, delta = 0] = [0, 2].map((i) => context.anyNumbers(i)[0]);
         for (let i = 0; i < target.length; i++) (target as Float64Array)[i] = start + i * delta;
       }
       return [toBytes(type, target)];

@@ -71,6 +71,7 @@ export function copyStrided(
   target: Uint8Array,
   to: Layout,
 ): void {
+  if (elementCount(dims) === 0) return; // though there may be any number of runs of no elements
   // The longest run of trailing axes that is contiguous on both sides is copied in one go.
   let outer = dims.length;
   let run = 1;
