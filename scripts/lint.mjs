@@ -96,6 +96,7 @@ const checks = [
   { name: 'types of src', check: () => checkTypes('tsconfig.json') },
   { name: 'types of test and bench', check: () => checkTypes('tsconfig.test.json') },
   { name: 'package-lock.json', check: checkLockFile },
+  { name: 'tables of README.md', check: () => runLoud(process.execPath, ['bench/report.mjs', '--check']) },
   { name: 'C++ format (clang-format)', check: checkNativeFormat },
   { name: 'C++ lint (clang-tidy)', check: checkNativeLint },
 ];
