@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { foldAffine } from './compile/fold_affine.js';
-import { EspalierError } from './errors.js';
+import { EspalierError, type EspalierErrorCode } from './errors.js';
 import { importOnnx, readOnnx } from './formats/onnx/index.js';
 import type { Dim, Graph, ValueInfo } from './graph/graph.js';
 import { assertSupported } from './graph/supported.js';
@@ -201,29 +201,33 @@ function checkNames(feeds: unknown, names: readonly string[]): void {
 
 /** The feed, checked against the input's declaration; its dims are checked in full when they need a new plan. */
 function checkFeed(input: ValueInfo, feed: Tensor | undefined): Tensor {
-  const shape =
-    input.dims === undefined ? '' : ` [${input.dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
-  const expected = `Expected input "${input.name}" to be ${input.type}${shape}`;
-  if (feed === undefined) throw new EspalierError('ERR_ESPALIER_INPUT', `${expected}, got none`);
+  // Made only when it is thrown: every run comes through here.
+  const refuse = (code: EspalierErrorCode, got: string) =>
+    new EspalierError(
+      code,
+      `Expected input "${input.name}" to be ${input.type}${shapeOf(input)}, got ${got}`,
+    );
+  if (feed === undefined) throw refuse('ERR_ESPALIER_INPUT', 'none');
   if (typeof feed !== 'object' || feed === null || !Array.isArray(feed.dims)) {
-    throw new EspalierError('ERR_ESPALIER_ARGUMENT', `${expected}, got no Tensor`);
+    throw refuse('ERR_ESPALIER_ARGUMENT', 'no Tensor');
   }
-  const got = `${feed.type} [${feed.dims.join(', ')}]`;
+  const got = () => `${feed.type} [${feed.dims.join(', ')}]`;
   if (feed.type !== input.type || !(feed.data instanceof typedArrayOf[input.type])) {
-    throw new EspalierError('ERR_ESPALIER_TYPE', `${expected}, got ${got}`);
+    throw refuse('ERR_ESPALIER_TYPE', got());
   }
   const counts = feed.dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
   const fits = input.dims?.every((dim, axis) => typeof dim === 'string' || dim === feed.dims[axis]) ?? true;
   if (!counts || !fits || (input.dims !== undefined && input.dims.length !== feed.dims.length)) {
-    throw new EspalierError('ERR_ESPALIER_SHAPE', `${expected}, got ${got}`);
+    throw refuse('ERR_ESPALIER_SHAPE', got());
   }
   if (feed.data.length !== elementCount(feed.dims)) {
-    throw new EspalierError(
-      'ERR_ESPALIER_SHAPE',
-      `${expected}, got ${got} with ${feed.data.length} elements`,
-    );
+    throw refuse('ERR_ESPALIER_SHAPE', `${got()} with ${feed.data.length} elements`);
   }
   return feed;
+}
+
+function shapeOf({ dims }: ValueInfo): string {
+  return dims === undefined ? '' : ` [${dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
 }
 
 function makeOutputs(plan: LoadedPlan): Tensor[] {
