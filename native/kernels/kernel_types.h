@@ -8,20 +8,26 @@
 
 namespace espalier {
 
+// Values of weights, as they are stored: float32, or float16 (IEEE half) that kernels widen as they load it.
+struct Values {
+  const void* data;  // 64-byte aligned, followed by 64 readable bytes
+  bool half;
+};
+
 // Rows [rows, cols] kept in blocks of `block_rows` consecutive rows that share one column (r x 1 blocks).
 // Row block b holds rows [b * block_rows, (b + 1) * block_rows); rows past the end are zero.
 // Block i of the matrix has its values at values[i * block_rows].
-// `columns` and `values` are followed by 64 readable bytes, and those after `columns` are zero (AlignedBuffer
-// does so): kernels may load whole vectors at the end and use such a column as an index.
+// `columns` is followed by 64 readable bytes that are zero (AlignedBuffer does so): kernels may load whole
+// vectors at the end and use such a column as an index.
 struct BlockMatrix {
   size_t rows;
   size_t cols;
   const uint32_t* offsets;  // [ceil(rows / block_rows) + 1], or null: dense, 16-row blocks of all columns
-  const uint32_t* columns;  // [offsets[last]], ascending in each row block, or null when dense
-  const float* values;      // [blocks, block_rows], 64-byte aligned
+  const uint16_t* columns;  // [offsets[last]], ascending in each row block, or null when dense
+  Values values;            // [blocks, block_rows]
 };
 
-// Compressed sparse rows of a [rows, cols] matrix.
+// Compressed sparse rows of a [rows, cols] matrix: for more columns than the other formats can number.
 struct CsrMatrix {
   size_t rows;
   size_t cols;
@@ -30,41 +36,43 @@ struct CsrMatrix {
   const float* values;      // [offsets[rows]]
 };
 
+// K-blocked SELL (sliced ELLPACK; Kreutzer et al., arXiv 1307.6209): the rows in chunks of `chunk_rows`, the
+// columns in blocks of `block_cols`; where the two meet is a tile. The rows of a tile are sorted by how many
+// values they have in it, and taken in slices of 4, padded to the longest with zeros that no product reads
+// twice: sorted so, padding is about one percent, and a kernel's loops keep their trip counts for long runs,
+// which is what lets the CPU predict where they end. Step i of a slice holds value i of its 4 rows.
+// The last chunk has whole slices: rows past the end have no values.
+struct SellMatrix {
+  size_t rows;
+  size_t cols;
+  size_t block_cols;       // at most 256
+  size_t chunk_rows;       // a multiple of 16, at most 65536
+  const uint64_t* starts;  // [chunks * blocks + 1], the first step of each tile, chunk by chunk
+  const uint8_t* counts;   // [rows in slices / 4, for each block]: steps of a slice; see SellTile
+  const uint16_t* order;   // as counts, 4 for each: the row of the chunk
+  const uint8_t* columns;  // [steps, 4], column of the block
+  Values values;           // [steps, 4]
+};
+
+// Windowed ELLPACK, for products with one vector: 16 rows a group. A slot holds at most one value of each row,
+// all of them in a window of 32 columns that starts anywhere, so that a permutation of two vectors finds what
+// they multiply. Places that no row fills hold zero.
+struct EllMatrix {
+  size_t rows;
+  size_t cols;
+  const uint32_t* offsets;  // [ceil(rows / 16) + 1], in slots
+  const uint16_t* windows;  // [slots], the first column
+  const uint8_t* columns;   // [slots, 16], column of the window
+  Values values;            // [slots, 16]
+};
+
 // The right-hand side of a product, [cols, width]: value (k, t) is data[rows[k] + t]. Rows may be unaligned
 // and may overlap (the taps of a convolution see the same values, shifted). Whole vectors are read, so 15
 // floats past the width of every row must be readable; what they hold does not matter.
 struct Panel {
   const float* data;
   const uint32_t* rows;  // [cols], in floats
-};
-
-// What follows a product, in this order: + bias[row], + residual, clamp to [lo, hi] (NaN passes).
-struct Epilogue {
-  const float* bias;       // [rows] or null
-  const float* residual;   // laid out as the output, or null
-  size_t residual_stride;  // floats between rows of the residual (panel kernels only)
-  float lo;                // -infinity when there is nothing to clamp
-  float hi;                // +infinity when there is nothing to clamp
-};
-
-// A window of weights that slides down a strip of input rows which were copied with their padding. Tap (kh,
-// kw) of output row r sees, at column i, the value rows[(r * stride_h + kh * dilation_h) * row_stride +
-// columns[kw] + i].
-struct WindowRows {
-  const float* rows;
-  size_t row_stride;
-  size_t out_rows;
-  size_t kernel_h;
-  size_t kernel_w;
-  size_t stride_h;
-  size_t dilation_h;
-  const size_t* columns;  // [kernel_w]
-  const float* weights;   // [kernel_h, kernel_w]
-  float bias;
-  const float* residual;  // as the output, or null
-  size_t residual_stride;
-  float lo;  // -infinity when there is nothing to clamp
-  float hi;
+  size_t stride;         // rows[k] is k * stride for every k, which saves a load; or 0
 };
 
 enum class UnaryOp : int32_t {
@@ -97,6 +105,40 @@ enum class UnaryOp : int32_t {
   kCount,
 };
 
+// What follows a product, in this order: * scale[row], + bias[row], + residual, clamp to [lo, hi] (NaN
+// passes), activation. The activation is done on what a tile has just stored, in the first-level cache.
+struct Epilogue {
+  const float* scale;      // [rows] or null
+  const float* bias;       // [rows] or null
+  const float* residual;   // laid out as the output, or null
+  size_t residual_stride;  // floats between rows of the residual (not read when there is one vector)
+  float lo;                // -infinity when there is nothing to clamp
+  float hi;                // +infinity when there is nothing to clamp
+  UnaryOp activation;      // kCopy when there is none
+  float alpha;             // of the activation
+  float beta;
+};
+
+// A window of weights that slides down a strip of input rows which were copied with their padding. Tap (kh,
+// kw) of output row r sees, at column i, the value rows[(r * stride_h + kh * dilation_h) * row_stride +
+// columns[kw] + i].
+struct WindowRows {
+  const float* rows;
+  size_t row_stride;
+  size_t out_rows;
+  size_t kernel_h;
+  size_t kernel_w;
+  size_t stride_h;
+  size_t dilation_h;
+  const size_t* columns;  // [kernel_w]
+  const float* weights;   // [kernel_h, kernel_w]
+  float bias;
+  const float* residual;  // as the output, or null
+  size_t residual_stride;
+  float lo;  // -infinity when there is nothing to clamp
+  float hi;
+};
+
 enum class BinaryOp : int32_t {
   kAdd = 0,
   kSub,
@@ -116,6 +158,15 @@ using PanelBlockMatmul = void (*)(const BlockMatrix& w, size_t row_begin, size_t
                                   size_t width, float* out, size_t out_stride, const Epilogue& epilogue);
 using PanelCsrMatmul = void (*)(const CsrMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
                                 size_t width, float* out, size_t out_stride, const Epilogue& epilogue);
+// The same with tokens as rows of the output: out[t * out_stride + row]; residual likewise.
+using TokenBlockMatmul = void (*)(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
+                                  size_t width, float* out, size_t out_stride, const Epilogue& epilogue);
+using PanelSellMatmul = void (*)(const SellMatrix& w, size_t chunk, const Panel& panel, size_t width, float* sums,
+                                 size_t sums_stride);
+using FinishSums = void (*)(const float* sums, size_t sums_stride, size_t rows, size_t width, float* out,
+                            size_t out_stride, const Epilogue& epilogue);
+using EllGemv = void (*)(const EllMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
+                         const Epilogue& epilogue);
 using BlockGemv = void (*)(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
                            const Epilogue& epilogue);
 using CsrGemv = void (*)(const CsrMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,

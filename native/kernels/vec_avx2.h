@@ -21,6 +21,26 @@ ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
   return {_mm256_blendv_ps(no.v, yes.v, _mm256_castsi256_ps(MaskOf8(n)))};
 }
 
+// Four weights, each to be broadcast: from memory, which leaves the few registers to the sums.
+struct Quad {
+  const float* p;
+};
+struct HalfQuad {
+  __m128 v;
+};
+ESPALIER_INLINE Quad LoadQuad(const float* p) { return {p}; }
+ESPALIER_INLINE HalfQuad LoadQuad(const uint16_t* p) {
+  return {_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
+}
+template <int i>
+ESPALIER_INLINE Vec LaneOf(Quad quad) {
+  return {_mm256_broadcast_ss(quad.p + i)};
+}
+template <int i>
+ESPALIER_INLINE Vec LaneOf(HalfQuad quad) {
+  return {_mm256_broadcastss_ps(_mm_permute_ps(quad.v, i * 0x55))};
+}
+
 ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
 ESPALIER_INLINE Vec Sub(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
 ESPALIER_INLINE Vec Mul(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }

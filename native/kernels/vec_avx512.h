@@ -23,6 +23,20 @@ ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
   return {_mm512_mask_blend_ps(LaneMask(n), no.v, yes.v)};
 }
 
+// Four weights, each to be broadcast: by permutations, since the load ports are what the kernels are short of.
+struct Quad {
+  __m512 v;
+};
+ESPALIER_INLINE Quad LoadQuad(const float* p) { return {_mm512_castps128_ps512(_mm_loadu_ps(p))}; }
+ESPALIER_INLINE Quad LoadQuad(const uint16_t* p) {
+  return {_mm512_castps128_ps512(_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
+}
+template <int i>
+ESPALIER_INLINE Vec LaneOf(Quad quad) {
+  if constexpr (i == 0) return {_mm512_broadcastss_ps(_mm512_castps512_ps128(quad.v))};
+  return {_mm512_permutexvar_ps(_mm512_set1_epi32(i), quad.v)};
+}
+
 ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 ESPALIER_INLINE Vec Sub(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 ESPALIER_INLINE Vec Mul(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }

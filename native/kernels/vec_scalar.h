@@ -11,6 +11,8 @@
 //  - ScaleByPow2(x, n): x * 2^n for integral n in [-160, 130].
 //  - SplitExponent(x, m, e): x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for x positive, finite and normal.
 //  - Spread<r>(x, columns): lane i of the result is x[columns[i / r]].
+//  - LoadQuad(p), LaneOf<i>(quad): four weights; the i-th in every lane.
+//  - Collect(x, columns): lane i is x[columns[i]], columns below 32 and x readable up to there.
 //  - SparseDot(values, columns, count, x): the sum of values[i] * x[columns[i]].
 //  - SelectN(n, yes, no): the first n lanes of yes, the others of no. KeepN(x, n): zero in the others.
 
@@ -35,6 +37,18 @@ ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) {
 ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {n == 0 ? 0.0f : x.v}; }
 // The first n lanes of yes, the others of no.
 ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) { return n == 0 ? no : yes; }
+
+struct Quad {
+  float v[4];
+};
+ESPALIER_INLINE Quad LoadQuad(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
+ESPALIER_INLINE Quad LoadQuad(const uint16_t* p) {
+  return {{LoadHalf(p).v, LoadHalf(p + 1).v, LoadHalf(p + 2).v, LoadHalf(p + 3).v}};
+}
+template <int i>
+ESPALIER_INLINE Vec LaneOf(const Quad& quad) {
+  return {quad.v[i]};
+}
 
 ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {a.v + b.v}; }
 ESPALIER_INLINE Vec Sub(Vec a, Vec b) { return {a.v - b.v}; }
