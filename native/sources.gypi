@@ -55,7 +55,8 @@
       "test/taps_test.cc",
       "test/threads_test.cc",
       "test/transpose_test.cc",
-      "test/unary_test.cc"
+      "test/unary_test.cc",
+      "test/vec_test.cc"
     ],
     "core_cflags": [
       "-O3",

@@ -7,10 +7,10 @@
 // Every foreign header is above: what follows is compiled for this instruction set, and an inline function of
 // another header compiled so could be the copy the linker keeps for everybody.
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,f16c")
 #endif
 
 namespace espalier {

@@ -1,4 +1,4 @@
-// The Vec vocabulary (see vec_scalar.h) on AVX2 and FMA: 8 lanes. After x86-inl.h.
+// The Vec vocabulary (see vec_scalar.h) on AVX2, FMA and F16C: 8 lanes. After x86-inl.h.
 
 struct Vec {
   __m256 v;
@@ -14,6 +14,9 @@ ESPALIER_INLINE Vec Zero() { return {_mm256_setzero_ps()}; }
 ESPALIER_INLINE Vec Set1(float x) { return {_mm256_set1_ps(x)}; }
 ESPALIER_INLINE Vec Load(const float* p) { return {_mm256_loadu_ps(p)}; }
 ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm256_maskload_ps(p, MaskOf8(n))}; }
+ESPALIER_INLINE Vec LoadHalf(const uint16_t* p) {
+  return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
 ESPALIER_INLINE void Store(float* p, Vec x) { _mm256_storeu_ps(p, x.v); }
 ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { StoreUpTo8(p, x.v, n); }
 ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm256_and_ps(x.v, _mm256_castsi256_ps(MaskOf8(n)))}; }

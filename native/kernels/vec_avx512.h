@@ -16,6 +16,9 @@ ESPALIER_INLINE Vec Zero() { return {_mm512_setzero_ps()}; }
 ESPALIER_INLINE Vec Set1(float x) { return {_mm512_set1_ps(x)}; }
 ESPALIER_INLINE Vec Load(const float* p) { return {_mm512_loadu_ps(p)}; }
 ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm512_maskz_loadu_ps(LaneMask(n), p)}; }
+ESPALIER_INLINE Vec LoadHalf(const uint16_t* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
 ESPALIER_INLINE void Store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
 ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { _mm512_mask_storeu_ps(p, LaneMask(n), x.v); }
 ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm512_maskz_mov_ps(LaneMask(n), x.v)}; }

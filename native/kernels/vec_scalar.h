@@ -5,6 +5,8 @@
 //  - Vec, Mask, kLanes: a vector of kLanes floats, a truth value per lane.
 //  - kRegisters: vector registers a kernel may count on.
 //  - LoadN, StoreN: the first n lanes, n <= kLanes; LoadN gives zero in the others and reads nothing there.
+//  - LoadHalf(p): kLanes numbers of IEEE half precision, widened; exact, whether or not denormals are
+//  flushed.
 //  - Min(limit, x), Max(limit, x): pass x through when x is NaN.
 //  - Fma(a, b, c) is a * b + c; Fnma(a, b, c) is c - a * b.
 //  - SwapLanes<k>(x): lane i of the result is lane i ^ k of x.
@@ -85,6 +87,19 @@ ESPALIER_INLINE float FloatOfBits(uint32_t bits) {
   float x;
   __builtin_memcpy(&x, &bits, sizeof(x));
   return x;
+}
+
+ESPALIER_INLINE Vec LoadHalf(const uint16_t* p) {
+  const uint32_t sign = static_cast<uint32_t>(*p & 0x8000u) << 16;
+  const uint32_t magnitude = *p & 0x7fffu;
+  if (magnitude < 0x0400u) {  // subnormal or zero: a whole number of 2^-24
+    const float value = static_cast<float>(magnitude) * 0x1p-24f;
+    return {sign != 0 ? -value : value};
+  }
+  uint32_t bits = (magnitude << 13) + (112u << 23);  // 112: what the biases differ by
+  if (magnitude >= 0x7c00u) bits += 112u << 23;      // the highest exponent stays the highest
+  if (magnitude > 0x7c00u) bits |= 0x00400000u;      // a NaN becomes quiet, as everywhere
+  return {FloatOfBits(sign | bits)};
 }
 
 ESPALIER_INLINE Vec ScaleByPow2(Vec x, Vec n) {
