@@ -2,7 +2,13 @@
   "variables": {
     "core_files": [
       "core/error.cc",
+      "formats/check_sections.cc",
+      "formats/matrix_view.cc",
+      "formats/pack_blocks.cc",
+      "formats/pack_ell.cc",
+      "formats/pack_sell.cc",
       "formats/packed_weights.cc",
+      "formats/weight_format.cc",
       "isa/avx2.cc",
       "isa/avx512.cc",
       "isa/isa.cc",
@@ -22,6 +28,7 @@
       "runtime/ops/matmul.cc",
       "runtime/ops/normalize.cc",
       "runtime/ops/pool2d.cc",
+      "runtime/ops/product.cc",
       "runtime/ops/reduce.cc",
       "runtime/ops/registry.cc",
       "runtime/ops/resize2d.cc",
@@ -38,7 +45,8 @@
       "addon/addon.cc",
       "addon/convert.cc",
       "addon/errors.cc",
-      "addon/session_wrap.cc"
+      "addon/session_wrap.cc",
+      "addon/weights.cc"
     ],
     "test_files": [
       "test/allocation_test.cc",
@@ -54,6 +62,7 @@
       "test/reduce_test.cc",
       "test/taps_test.cc",
       "test/threads_test.cc",
+      "test/token_matmul_test.cc",
       "test/transpose_test.cc",
       "test/unary_test.cc",
       "test/vec_test.cc"

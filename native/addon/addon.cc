@@ -4,6 +4,7 @@
 
 #include "addon/errors.h"
 #include "addon/session_wrap.h"
+#include "addon/weights.h"
 #include "isa/isa.h"
 
 namespace espalier {
@@ -22,6 +23,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
                 SetErrorClass(info.Env(), info[0].As<Napi::Function>());
               }));
   exports.Set("availableIsas", Napi::Function::New<AvailableIsas>(env));
+  exports.Set("packWeights", Napi::Function::New<PackWeights>(env));
+  exports.Set("unpackWeights", Napi::Function::New<UnpackWeights>(env));
   exports.Set("NativeSession", SessionWrap::Define(env));
   return exports;
 }

@@ -9,11 +9,6 @@ namespace {
   throw Error(ErrorCode::kArgument, std::string("Expected ") + what + " to be " + expected);
 }
 
-Napi::Object ToObject(const Napi::Value& value, const char* what) {
-  if (!value.IsObject()) Mismatch(what, "an object");
-  return value.As<Napi::Object>();
-}
-
 Napi::Array ToArray(const Napi::Value& value, const char* what) {
   if (!value.IsArray()) Mismatch(what, "an array");
   return value.As<Napi::Array>();
@@ -93,6 +88,26 @@ StepSpec ToStepSpec(const Napi::Value& value, const char* what) {
 }
 
 }  // namespace
+
+Napi::Object ToObject(const Napi::Value& value, const char* what) {
+  if (!value.IsObject()) Mismatch(what, "an object");
+  return value.As<Napi::Object>();
+}
+
+WeightsArguments ToWeightsArguments(const Napi::CallbackInfo& info) {
+  const ByteView bytes = ToBytes(info[0], "bytes");
+  WeightsArguments weights{};
+  weights.view.bytes = bytes.data;
+  weights.view.byte_length = bytes.size;
+  weights.format = ParseWeightFormat(ToString(info[1], "format"));
+  weights.storage = ParseStorage(ToString(info[2], "storage"));
+  weights.view.rows = ToSize(info[3], "rows");
+  weights.view.cols = ToSize(info[4], "cols");
+  weights.view.offset = ToSize(info[5], "offset");
+  weights.view.row_stride = ToSize(info[6], "rowStride");
+  weights.view.col_stride = ToSize(info[7], "colStride");
+  return weights;
+}
 
 size_t ToSize(const Napi::Value& value, const char* what) {
   const double number = ToNumber(value, what);

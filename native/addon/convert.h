@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "formats/matrix_view.h"
 #include "runtime/plan_spec.h"
 
 namespace espalier {
@@ -20,5 +21,15 @@ size_t ToSize(const Napi::Value& value, const char* what);
 std::string ToString(const Napi::Value& value, const char* what);
 ByteView ToBytes(const Napi::Value& value, const char* what);
 PlanSpec ToPlanSpec(const Napi::Value& value);
+Napi::Object ToObject(const Napi::Value& value, const char* what);
+
+// (bytes, format, storage, rows, cols, offset, rowStride, colStride): a matrix in the caller's bytes, and how
+// to pack it.
+struct WeightsArguments {
+  MatrixView view;
+  WeightFormat format;
+  Storage storage;
+};
+WeightsArguments ToWeightsArguments(const Napi::CallbackInfo& info);
 
 }  // namespace espalier

@@ -28,13 +28,15 @@ Napi::Function SessionWrap::Define(Napi::Env env) {
       env, "NativeSession",
       {InstanceMethod<&SessionWrap::AddConstant>("addConstant"),
        InstanceMethod<&SessionWrap::AddWeights>("addWeights"),
+       InstanceMethod<&SessionWrap::RemoveWeights>("removeWeights"),
+       InstanceMethod<&SessionWrap::WeightsInfo>("weightsInfo"),
        InstanceMethod<&SessionWrap::CreatePlan>("createPlan"),
        InstanceMethod<&SessionWrap::ReleasePlan>("releasePlan"),
        InstanceMethod<&SessionWrap::RunSync>("runSync"), InstanceMethod<&SessionWrap::Profile>("profile"),
        InstanceMethod<&SessionWrap::Run>("run"), InstanceMethod<&SessionWrap::Release>("release")});
 }
 
-// new NativeSession(isa, threads)
+// new NativeSession(isa, threads, spinMicroseconds)
 SessionWrap::SessionWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionWrap>(info) {
   Guarded(info.Env(), [&] {
     const KernelTable& kernels = SelectKernels(ToString(info[0], "isa"));
@@ -43,7 +45,13 @@ SessionWrap::SessionWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Sess
     if (threads < 1 || threads > kMostThreads) {
       throw Error(ErrorCode::kArgument, "Expected 1 to 256 threads, got " + std::to_string(threads));
     }
-    session_ = std::make_shared<Session>(kernels, threads);
+    const size_t spin = ToSize(info[2], "spinMicroseconds");
+    constexpr size_t kMostSpin = 1000000;
+    if (spin > kMostSpin) {
+      throw Error(ErrorCode::kArgument,
+                  "Expected to spin for at most 1000000 microseconds, got " + std::to_string(spin));
+    }
+    session_ = std::make_shared<Session>(kernels, threads, spin);
   });
 }
 
@@ -62,20 +70,28 @@ Napi::Value SessionWrap::AddConstant(const Napi::CallbackInfo& info) {
   });
 }
 
-// (bytes, format, rows, cols, offset, rowStride, colStride) -> id
+// (bytes, format, storage, rows, cols, offset, rowStride, colStride) -> id
 Napi::Value SessionWrap::AddWeights(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
-    const ByteView bytes = ToBytes(info[0], "bytes");
-    MatrixView view{};
-    view.bytes = bytes.data;
-    view.byte_length = bytes.size;
-    const WeightFormat format = ParseWeightFormat(ToString(info[1], "format"));
-    view.rows = ToSize(info[2], "rows");
-    view.cols = ToSize(info[3], "cols");
-    view.offset = ToSize(info[4], "offset");
-    view.row_stride = ToSize(info[5], "rowStride");
-    view.col_stride = ToSize(info[6], "colStride");
-    return Napi::Number::New(info.Env(), static_cast<double>(Get().AddWeights(view, format)));
+    const WeightsArguments weights = ToWeightsArguments(info);
+    return Napi::Number::New(
+        info.Env(), static_cast<double>(Get().AddWeights(weights.view, weights.format, weights.storage)));
+  });
+}
+
+// (id)
+void SessionWrap::RemoveWeights(const Napi::CallbackInfo& info) {
+  Guarded(info.Env(), [&] { Get().RemoveWeights(ToSize(info[0], "weights")); });
+}
+
+// (id) -> { bytes, storedValues }
+Napi::Value SessionWrap::WeightsInfo(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const PackedWeights& weights = Get().FindWeights(ToSize(info[0], "weights"));
+    const Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("bytes", static_cast<double>(weights.byte_size()));
+    result.Set("storedValues", static_cast<double>(weights.stored_values()));
+    return result;
   });
 }
 

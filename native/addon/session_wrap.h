@@ -25,6 +25,8 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
 
   Napi::Value AddConstant(const Napi::CallbackInfo& info);
   Napi::Value AddWeights(const Napi::CallbackInfo& info);
+  void RemoveWeights(const Napi::CallbackInfo& info);
+  Napi::Value WeightsInfo(const Napi::CallbackInfo& info);
   Napi::Value CreatePlan(const Napi::CallbackInfo& info);
   void ReleasePlan(const Napi::CallbackInfo& info);
   void RunSync(const Napi::CallbackInfo& info);

@@ -18,7 +18,7 @@ inline size_t AddSizes(size_t a, size_t b) {
   return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
 }
 
-inline size_t Product(std::initializer_list<size_t> sizes) {
+inline size_t MultiplyAll(std::initializer_list<size_t> sizes) {
   size_t product = 1;
   for (size_t size : sizes) product = MultiplySizes(product, size);
   return product;

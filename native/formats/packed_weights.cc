@@ -1,168 +1,186 @@
 #include "formats/packed_weights.h"
 
 #include <algorithm>
-#include <cfloat>
-#include <cmath>
-#include <limits>
+#include <string>
+
+#include "core/error.h"
+#include "core/half.h"
 
 namespace espalier {
 namespace {
 
-constexpr size_t kMaxCount = std::numeric_limits<uint32_t>::max();
+constexpr const char* kSectionNames[] = {"offsets", "columns", "values", "counts", "order", "windows"};
 
-size_t BlockRows(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::kDense:
-    case WeightFormat::kBlock16:
-      return 16;
-    case WeightFormat::kBlock8:
-      return 8;
-    case WeightFormat::kBlock4:
-      return 4;
-    case WeightFormat::kCsr:
-      break;
-  }
-  return 1;
-}
+// A stored value that is not zero.
+struct Place {
+  size_t row;
+  size_t col;
+  size_t at;  // in the values
+};
 
-std::string Describe(const MatrixView& view) {
-  return "[" + std::to_string(view.rows) + ", " + std::to_string(view.cols) + "] with strides [" +
-         std::to_string(view.row_stride) + ", " + std::to_string(view.col_stride) + "] at offset " +
-         std::to_string(view.offset);
-}
-
-// The floats the view reaches into, or SIZE_MAX when that does not fit.
-size_t FloatsReached(const MatrixView& view) {
-  size_t last_row;
-  size_t last_col;
-  size_t end;
-  const bool overflow = __builtin_mul_overflow(view.rows - 1, view.row_stride, &last_row) ||
-                        __builtin_mul_overflow(view.cols - 1, view.col_stride, &last_col) ||
-                        __builtin_add_overflow(last_row, last_col, &end) ||
-                        __builtin_add_overflow(end, view.offset, &end) ||
-                        __builtin_add_overflow(end, size_t{1}, &end);
-  return overflow ? std::numeric_limits<size_t>::max() : end;
-}
-
-void CheckView(const MatrixView& view) {
-  if (view.rows == 0 || view.cols == 0) {
-    throw Error(ErrorCode::kShape, "Expected a weight matrix with rows and columns, got " + Describe(view));
-  }
-  const size_t available = view.byte_length / sizeof(float);
-  // More elements than floats would be a view onto itself: a small file could then ask for any amount of
-  // memory.
-  size_t elements;
-  if (FloatsReached(view) > available || __builtin_mul_overflow(view.rows, view.cols, &elements) ||
-      elements > available) {
-    throw Error(ErrorCode::kShape, "Expected a weight matrix inside its " + std::to_string(view.byte_length) +
-                                       " bytes, got " + Describe(view));
-  }
-  if (view.rows > kMaxCount || view.cols > kMaxCount) {
-    throw Error(ErrorCode::kShape,
-                "Expected fewer than 2^32 rows and columns of weights, got " + Describe(view));
+template <typename Visit>
+void ForEachBlockValue(const PackedWeights& packed, const Visit& visit) {
+  const size_t block_rows = BlockRows(packed.format());
+  const BlockMatrix w = packed.block();
+  for (size_t block = 0; block * block_rows < w.rows; ++block) {
+    const size_t row = block * block_rows;
+    const size_t first = w.offsets == nullptr ? block * w.cols : w.offsets[block];
+    const size_t end = w.offsets == nullptr ? first + w.cols : w.offsets[block + 1];
+    for (size_t i = first; i < end; ++i) {
+      const size_t col = w.offsets == nullptr ? i - first : w.columns[i];
+      for (size_t r = 0; r < std::min(block_rows, w.rows - row); ++r) {
+        visit(Place{row + r, col, i * block_rows + r});
+      }
+    }
   }
 }
 
-float Weight(const MatrixView& view, size_t row, size_t col) {
-  float value;
-  const size_t at = view.offset + row * view.row_stride + col * view.col_stride;
-  std::memcpy(&value, view.bytes + at * sizeof(float), sizeof(value));
-  return std::fabs(value) < FLT_MIN ? 0.0f : value;
+template <typename Visit>
+void ForEachCsrValue(const CsrMatrix& w, const Visit& visit) {
+  for (size_t row = 0; row < w.rows; ++row) {
+    for (size_t i = w.offsets[row]; i < w.offsets[row + 1]; ++i) visit(Place{row, w.columns[i], i});
+  }
 }
 
-bool BlockIsEmpty(const MatrixView& view, size_t row_begin, size_t row_end, size_t col) {
-  for (size_t row = row_begin; row < row_end; ++row) {
-    if (Weight(view, row, col) != 0.0f) return false;
+template <typename Visit>
+void ForEachSellValue(const SellMatrix& w, const Visit& visit) {
+  size_t slice = 0;
+  size_t step = 0;
+  for (size_t row = 0; row < w.rows; row += w.chunk_rows) {
+    const size_t slices = (std::min(w.chunk_rows, w.rows - row) + 3) / 4;
+    for (size_t col = 0; col < w.cols; col += w.block_cols) {
+      for (size_t s = 0; s < slices; ++s, ++slice) {
+        for (size_t i = 0; i < w.counts[slice]; ++i, ++step) {
+          for (size_t r = 0; r < 4; ++r) {
+            visit(Place{row + w.order[slice * 4 + r], col + w.columns[step * 4 + r], step * 4 + r});
+          }
+        }
+      }
+    }
   }
-  return true;
+}
+
+template <typename Visit>
+void ForEachEllValue(const EllMatrix& w, const Visit& visit) {
+  for (size_t row = 0; row < w.rows; row += 16) {
+    for (size_t slot = w.offsets[row / 16]; slot < w.offsets[row / 16 + 1]; ++slot) {
+      for (size_t r = 0; r < 16; ++r) {
+        visit(Place{row + r, static_cast<size_t>(w.windows[slot]) + w.columns[slot * 16 + r], slot * 16 + r});
+      }
+    }
+  }
 }
 
 }  // namespace
 
-WeightFormat ParseWeightFormat(const std::string& name) {
-  if (name == "dense") return WeightFormat::kDense;
-  if (name == "block16") return WeightFormat::kBlock16;
-  if (name == "block8") return WeightFormat::kBlock8;
-  if (name == "block4") return WeightFormat::kBlock4;
-  if (name == "csr") return WeightFormat::kCsr;
-  throw Error(ErrorCode::kArgument,
-              "Expected a weight format (\"dense\", \"block16\", \"block8\", \"block4\", \"csr\"), got \"" +
-                  name + "\"");
+const char* NameOf(Section section) { return kSectionNames[static_cast<size_t>(section)]; }
+
+AlignedBuffer<uint8_t> ToValues(const std::vector<float>& values, Storage storage) {
+  if (storage == Storage::kFloat32) return ToSection(values);
+  AlignedBuffer<uint8_t> section(values.size() * sizeof(uint16_t));
+  auto* halves = reinterpret_cast<uint16_t*>(section.data());
+  for (size_t i = 0; i < values.size(); ++i) halves[i] = FloatToHalf(values[i]);
+  return section;
 }
 
-// CSR is the block format with blocks of one row: one routine packs all five.
-PackedWeights PackedWeights::Pack(const MatrixView& view, WeightFormat format) {
+PackedWeights PackedWeights::Pack(const MatrixView& view, WeightFormat format, Storage storage) {
   CheckView(view);
-  const size_t block_rows = BlockRows(format);
-  const size_t row_blocks = (view.rows + block_rows - 1) / block_rows;
-  const bool dense = format == WeightFormat::kDense;
-
   PackedWeights packed;
-  packed.format_ = format;
-  packed.rows_ = view.rows;
-  packed.cols_ = view.cols;
-
-  size_t blocks = dense ? row_blocks * view.cols : 0;  // at most the elements of the view, which were checked
-  if (!dense) {
-    packed.offsets_ = AlignedBuffer<uint32_t>(row_blocks + 1);
-    for (size_t block = 0; block < row_blocks; ++block) {
-      const size_t row_begin = block * block_rows;
-      const size_t row_end = std::min(row_begin + block_rows, view.rows);
-      for (size_t col = 0; col < view.cols; ++col)
-        blocks += BlockIsEmpty(view, row_begin, row_end, col) ? 0 : 1;
-      packed.offsets_[block + 1] = static_cast<uint32_t>(blocks);  // checked below
-    }
+  PackedShape& shape = packed.shape_;
+  shape.format = format;
+  shape.storage = storage;
+  shape.rows = view.rows;
+  shape.cols = view.cols;
+  const bool any_columns = format == WeightFormat::kDense || format == WeightFormat::kCsr;
+  if (!any_columns && view.cols > kMostNumberedColumns) {
+    throw Error(ErrorCode::kShape, std::string("Expected at most ") + std::to_string(kMostNumberedColumns) +
+                                       " columns for format \"" + NameOf(format) + "\", got " +
+                                       std::to_string(view.cols));
   }
-  if (blocks > kMaxCount) {
-    throw Error(ErrorCode::kShape, "Expected fewer than 2^32 stored blocks, got " + std::to_string(blocks));
-  }
-
-  packed.values_ = AlignedBuffer<float>(blocks * block_rows);
-  if (!dense) packed.columns_ = AlignedBuffer<uint32_t>(blocks);
-  size_t stored = 0;
-  for (size_t row_begin = 0; row_begin < view.rows; row_begin += block_rows) {
-    const size_t row_end = std::min(row_begin + block_rows, view.rows);
-    for (size_t col = 0; col < view.cols; ++col) {
-      if (!dense) {
-        if (BlockIsEmpty(view, row_begin, row_end, col)) continue;
-        packed.columns_[stored] = static_cast<uint32_t>(col);
-      }
-      float* values =
-          packed.values_.data() + stored * block_rows;  // [block_rows], zero where there is no row
-      for (size_t row = row_begin; row < row_end; ++row) values[row - row_begin] = Weight(view, row, col);
-      ++stored;
-    }
+  switch (format) {
+    case WeightFormat::kCsr:
+      PackCsr(view, shape, packed.sections_);
+      break;
+    case WeightFormat::kSell:
+      PackSell(view, shape, packed.sections_);
+      break;
+    case WeightFormat::kEll:
+      PackEll(view, shape, packed.sections_);
+      break;
+    default:
+      PackBlocks(view, shape, packed.sections_);
+      break;
   }
   return packed;
 }
 
+PackedWeights PackedWeights::FromSections(const PackedShape& shape, Sections sections) {
+  CheckSections(shape, sections);
+  PackedWeights packed;
+  packed.shape_ = shape;
+  packed.sections_ = std::move(sections);
+  return packed;
+}
+
+size_t PackedWeights::stored_values() const {
+  return section(Section::kValues).size() / (storage() == Storage::kFloat16 ? 2 : 4);
+}
+
 size_t PackedWeights::byte_size() const {
-  return values_.size() * sizeof(float) + (columns_.size() + offsets_.size()) * sizeof(uint32_t);
+  size_t bytes = 0;
+  for (const AlignedBuffer<uint8_t>& section : sections_) bytes += section.size();
+  return bytes;
 }
 
 BlockMatrix PackedWeights::block() const {
-  const bool dense = format_ == WeightFormat::kDense;
-  return {rows_, cols_, dense ? nullptr : offsets_.data(), dense ? nullptr : columns_.data(), values_.data()};
+  const bool dense = format() == WeightFormat::kDense;
+  return {rows(), cols(), dense ? nullptr : Data<uint32_t>(Section::kOffsets),
+          dense ? nullptr : Data<uint16_t>(Section::kColumns), values()};
 }
 
 CsrMatrix PackedWeights::csr() const {
-  return {rows_, cols_, offsets_.data(), columns_.data(), values_.data()};
+  return {rows(), cols(), Data<uint32_t>(Section::kOffsets), Data<uint32_t>(Section::kColumns),
+          Data<float>(Section::kValues)};
+}
+
+SellMatrix PackedWeights::sell() const {
+  return {rows(),
+          cols(),
+          shape_.block_cols,
+          shape_.chunk_rows,
+          Data<uint64_t>(Section::kOffsets),
+          Data<uint8_t>(Section::kCounts),
+          Data<uint16_t>(Section::kOrder),
+          Data<uint8_t>(Section::kColumns),
+          values()};
+}
+
+EllMatrix PackedWeights::ell() const {
+  return {rows(),
+          cols(),
+          Data<uint32_t>(Section::kOffsets),
+          Data<uint16_t>(Section::kWindows),
+          Data<uint8_t>(Section::kColumns),
+          values()};
 }
 
 void PackedWeights::Unpack(float* out) const {
-  std::fill_n(out, rows_ * cols_, 0.0f);
-  const size_t block_rows = BlockRows(format_);
-  const bool dense = format_ == WeightFormat::kDense;
-  for (size_t block = 0; block * block_rows < rows_; ++block) {
-    const size_t row_begin = block * block_rows;
-    const size_t row_end = std::min(row_begin + block_rows, rows_);
-    const size_t first = dense ? block * cols_ : offsets_[block];
-    const size_t count = dense ? cols_ : offsets_[block + 1] - first;
-    for (size_t i = 0; i < count; ++i) {
-      const size_t col = dense ? i : columns_[first + i];
-      const float* values = values_.data() + (first + i) * block_rows;
-      for (size_t row = row_begin; row < row_end; ++row) out[row * cols_ + col] = values[row - row_begin];
-    }
+  std::fill_n(out, rows() * cols(), 0.0f);
+  const Values stored = values();
+  const auto visit = [&](const Place& place) {
+    const float value = stored.half ? HalfToFloat(static_cast<const uint16_t*>(stored.data)[place.at])
+                                    : static_cast<const float*>(stored.data)[place.at];
+    if (value != 0.0f) out[place.row * cols() + place.col] = value;  // padding is zero
+  };
+  switch (format()) {
+    case WeightFormat::kCsr:
+      return ForEachCsrValue(csr(), visit);
+    case WeightFormat::kSell:
+      return ForEachSellValue(sell(), visit);
+    case WeightFormat::kEll:
+      return ForEachEllValue(ell(), visit);
+    default:
+      return ForEachBlockValue(*this, visit);
   }
 }
 

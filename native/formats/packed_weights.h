@@ -1,58 +1,94 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <string>
+#include <vector>
 
 #include "core/aligned_buffer.h"
+#include "formats/matrix_view.h"
+#include "formats/weight_format.h"
 #include "kernels/kernel_types.h"
 
 namespace espalier {
 
-enum class WeightFormat { kDense, kBlock16, kBlock8, kBlock4, kCsr };
+// The arrays that a format is made of; kernel_types.h says which has which, and of what type they are.
+enum class Section { kOffsets, kColumns, kValues, kCounts, kOrder, kWindows };
+inline constexpr size_t kSections = 6;
+const char* NameOf(Section section);
 
-// "dense", "block16", "block8", "block4", "csr"; throws Error{kArgument} for anything else.
-WeightFormat ParseWeightFormat(const std::string& name);
-
-// A [rows, cols] float32 matrix somewhere in `bytes`, possibly unaligned:
-// element (r, c) is the float at byte offset 4 * (offset + r * row_stride + c * col_stride).
-struct MatrixView {
-  const uint8_t* bytes;
-  size_t byte_length;
-  size_t rows;
-  size_t cols;
-  size_t offset;
-  size_t row_stride;
-  size_t col_stride;
+// What a packed matrix is, beside its arrays.
+struct PackedShape {
+  WeightFormat format = WeightFormat::kDense;
+  Storage storage = Storage::kFloat32;
+  size_t rows = 0;
+  size_t cols = 0;
+  size_t block_cols = 0;  // SELL only
+  size_t chunk_rows = 0;  // SELL only
 };
 
-// One weight matrix in the layout its kernels read. Owns its memory.
+// One weight matrix in the layout its kernels read. Owns its memory. The arrays do not depend on the machine:
+// little-endian, 64-byte aligned, the same for every instruction set.
 class PackedWeights {
  public:
+  using Sections = std::array<AlignedBuffer<uint8_t>, kSections>;
+
   // Reads the view once. Dense packs to 16-row blocks with every column. Block formats keep a block when any
-  // of its weights is non-zero; CSR keeps the non-zero weights. Denormal weights are flushed to zero first.
-  // Throws Error{kShape} when the view leaves `byte_length` or the matrix has more than 2^32 - 1 stored
-  // blocks.
-  static PackedWeights Pack(const MatrixView& view, WeightFormat format);
+  // of its weights is non-zero; the others keep the non-zero weights. Denormal weights are zeros.
+  // Throws Error{kShape} when the view leaves `byte_length`, when the format cannot number as many columns,
+  // or when there are more than 2^32 - 1 stored blocks; Error{kArgument} for float16 CSR.
+  static PackedWeights Pack(const MatrixView& view, WeightFormat format, Storage storage = Storage::kFloat32);
 
-  WeightFormat format() const { return format_; }
-  size_t rows() const { return rows_; }
-  size_t cols() const { return cols_; }
-  size_t stored_values() const { return values_.size(); }
-  size_t byte_size() const;  // values, columns and offsets
+  // Takes arrays that came from outside. Throws Error{kModel} unless they are what a kernel may trust.
+  static PackedWeights FromSections(const PackedShape& shape, Sections sections);
 
-  BlockMatrix block() const;  // for every format but CSR
-  CsrMatrix csr() const;      // for CSR
+  const PackedShape& shape() const { return shape_; }
+  WeightFormat format() const { return shape_.format; }
+  Storage storage() const { return shape_.storage; }
+  size_t rows() const { return shape_.rows; }
+  size_t cols() const { return shape_.cols; }
+  size_t stored_values() const;  // padding included
+  size_t byte_size() const;      // of all sections
+  const AlignedBuffer<uint8_t>& section(Section section) const {
+    return sections_[static_cast<size_t>(section)];
+  }
+
+  BlockMatrix block() const;  // for dense and block formats
+  CsrMatrix csr() const;
+  SellMatrix sell() const;
+  EllMatrix ell() const;
 
   // Writes the dense matrix, row-major [rows, cols].
   void Unpack(float* out) const;
 
  private:
-  WeightFormat format_ = WeightFormat::kDense;
-  size_t rows_ = 0;
-  size_t cols_ = 0;
-  AlignedBuffer<uint32_t> offsets_;
-  AlignedBuffer<uint32_t> columns_;
-  AlignedBuffer<float> values_;
+  template <typename T>
+  const T* Data(Section section) const {
+    return reinterpret_cast<const T*>(this->section(section).data());
+  }
+  Values values() const { return {section(Section::kValues).data(), storage() == Storage::kFloat16}; }
+
+  PackedShape shape_;
+  Sections sections_;
 };
+
+// How many steps, slots or blocks precede each unit of a matrix: written while packing.
+template <typename T>
+AlignedBuffer<uint8_t> ToSection(const std::vector<T>& values) {
+  AlignedBuffer<uint8_t> section(values.size() * sizeof(T));
+  if (!values.empty()) std::memcpy(section.data(), values.data(), values.size() * sizeof(T));
+  return section;
+}
+
+// Values in their storage.
+AlignedBuffer<uint8_t> ToValues(const std::vector<float>& values, Storage storage);
+
+// One packer for each family of formats. They fill in the shape's parameters.
+void PackBlocks(const MatrixView& view, PackedShape& shape, PackedWeights::Sections& sections);
+void PackCsr(const MatrixView& view, PackedShape& shape, PackedWeights::Sections& sections);
+void PackSell(const MatrixView& view, PackedShape& shape, PackedWeights::Sections& sections);
+void PackEll(const MatrixView& view, PackedShape& shape, PackedWeights::Sections& sections);
+
+// Throws Error{kModel} that names the section unless every number in it stays inside the matrix.
+void CheckSections(const PackedShape& shape, const PackedWeights::Sections& sections);
 
 }  // namespace espalier

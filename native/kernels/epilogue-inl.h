@@ -88,27 +88,57 @@ void finish_rows(const float* sums, size_t sums_stride, size_t rows, size_t widt
   }
 }
 
-// Columns of sums that lie in memory become rows: kTile x kTile tiles are turned in registers, and a line of
-// the output is finished at once.
+// FinishLanes of `count` rows of one token, whose sums lie side by side and may be read in whole vectors.
+ESPALIER_INLINE void FinishLine(const float* sums, size_t row, size_t count, const float* residual, float* y,
+                                const Epilogue& e) {
+  constexpr size_t kVecs = 4;
+  size_t lane = 0;
+  for (; lane + kVecs * kLanes <= count; lane += kVecs * kLanes) {
+    Vec values[kVecs];
+    ESPALIER_UNROLL
+    for (size_t v = 0; v < kVecs; ++v) values[v] = Load(sums + lane + v * kLanes);
+    if (e.scale != nullptr) {
+      ESPALIER_UNROLL
+      for (size_t v = 0; v < kVecs; ++v) values[v] = Mul(values[v], Load(e.scale + row + lane + v * kLanes));
+    }
+    if (e.bias != nullptr) {
+      ESPALIER_UNROLL
+      for (size_t v = 0; v < kVecs; ++v) values[v] = Add(values[v], Load(e.bias + row + lane + v * kLanes));
+    }
+    if (residual != nullptr) {
+      ESPALIER_UNROLL
+      for (size_t v = 0; v < kVecs; ++v) values[v] = Add(values[v], Load(residual + lane + v * kLanes));
+    }
+    ESPALIER_UNROLL
+    for (size_t v = 0; v < kVecs; ++v) {
+      Store(y + lane + v * kLanes, Min(Set1(e.hi), Max(Set1(e.lo), values[v])));
+    }
+  }
+  for (; lane < count; lane += kLanes) {
+    FinishLanes(Load(sums + lane), row + lane, count - lane, residual == nullptr ? nullptr : residual + lane,
+                y + lane, e);
+  }
+}
+
+// Columns of sums that lie in memory become rows. Some rows of sums are turned into lines of a small buffer
+// first, so that every line of the output is written from one end to the other: where the tokens of an output
+// are a multiple of 4 KiB apart they all want the same few lines of the cache.
 void finish_transposed(const float* sums, size_t sums_stride, size_t rows, size_t width, float* out,
-                       size_t out_stride, const Epilogue& epilogue) noexcept {
-  constexpr size_t kRows = 16;
-  float turned[kRows * kRows];  // [tokens, rows]
-  for (size_t row = 0; row < rows; row += kRows) {
-    const size_t tile_rows = rows - row < kRows ? rows - row : kRows;
-    for (size_t t = 0; t < width; t += kRows) {
-      const size_t tokens = width - t < kRows ? width - t : kRows;
-      transpose(sums + row * sums_stride + t, sums_stride, tile_rows, tokens, turned, kRows);
+                       size_t out_stride, const Epilogue& e) noexcept {
+  constexpr size_t kRows = 64;
+  constexpr size_t kTokens = 32;
+  alignas(64) float lines[kTokens * kRows];
+  for (size_t first = 0; first < rows; first += kRows) {
+    const size_t count = rows - first < kRows ? rows - first : kRows;
+    for (size_t t = 0; t < width; t += kTokens) {
+      const size_t tokens = width - t < kTokens ? width - t : kTokens;
+      transpose(sums + first * sums_stride + t, sums_stride, count, tokens, lines, kRows);
       for (size_t i = 0; i < tokens; ++i) {
-        float* y = out + (t + i) * out_stride + row;
-        const float* residual = epilogue.residual == nullptr
-                                    ? nullptr
-                                    : epilogue.residual + (t + i) * epilogue.residual_stride + row;
-        for (size_t lane = 0; lane < tile_rows; lane += kLanes) {
-          FinishLanes(Load(turned + i * kRows + lane), row + lane, tile_rows - lane,
-                      residual == nullptr ? nullptr : residual + lane, y + lane, epilogue);
-        }
-        if (HasActivation(epilogue)) Activate(epilogue, y, tile_rows);
+        float* y = out + (t + i) * out_stride + first;
+        const float* residual =
+            e.residual == nullptr ? nullptr : e.residual + (t + i) * e.residual_stride + first;
+        FinishLine(lines + i * kRows, first, count, residual, y, e);
+        if (HasActivation(e)) Activate(e, y, count);
       }
     }
   }

@@ -54,9 +54,9 @@ struct SellMatrix {
   Values values;           // [steps, 4]
 };
 
-// Windowed ELLPACK, for products with one vector: 16 rows a group. A slot holds at most one value of each row,
-// all of them in a window of 32 columns that starts anywhere, so that a permutation of two vectors finds what
-// they multiply. Places that no row fills hold zero.
+// Windowed ELLPACK, for products with one vector: 16 rows a group. A slot holds at most one value of each
+// row, all of them in a window of 32 columns that starts anywhere, so that a permutation of two vectors finds
+// what they multiply. Places that no row fills hold zero.
 struct EllMatrix {
   size_t rows;
   size_t cols;
@@ -161,8 +161,8 @@ using PanelCsrMatmul = void (*)(const CsrMatrix& w, size_t row_begin, size_t row
 // The same with tokens as rows of the output: out[t * out_stride + row]; residual likewise.
 using TokenBlockMatmul = void (*)(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
                                   size_t width, float* out, size_t out_stride, const Epilogue& epilogue);
-using PanelSellMatmul = void (*)(const SellMatrix& w, size_t chunk, const Panel& panel, size_t width, float* sums,
-                                 size_t sums_stride);
+using PanelSellMatmul = void (*)(const SellMatrix& w, size_t chunk, const Panel& panel, size_t width,
+                                 float* sums, size_t sums_stride);
 using FinishSums = void (*)(const float* sums, size_t sums_stride, size_t rows, size_t width, float* out,
                             size_t out_stride, const Epilogue& epilogue);
 using EllGemv = void (*)(const EllMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,

@@ -134,9 +134,9 @@ void ForEachStrip(const typename Strips::Matrix& w, size_t row_begin, size_t row
                           epilogue.residual == nullptr ? nullptr : epilogue.residual + t, &epilogue};
     const Panel strip = {panel.data + t, panel.rows, panel.stride};
     switch (vecs) {
-#define ESPALIER_STRIP(kVecs)                                                                                \
-  case kVecs:                                                                                                \
-    if constexpr (kVecs <= Strips::kMaxVecs) Strips::template Run<kVecs>(w, row_begin, row_end, strip, to);  \
+#define ESPALIER_STRIP(kVecs)                                                                               \
+  case kVecs:                                                                                               \
+    if constexpr (kVecs <= Strips::kMaxVecs) Strips::template Run<kVecs>(w, row_begin, row_end, strip, to); \
     break;
       ESPALIER_STRIP(1)
       ESPALIER_STRIP(2)
@@ -157,7 +157,8 @@ template <int kBlockRows>
 void PanelBlocks(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel, size_t width,
                  float* out, size_t out_stride, const Epilogue& e) {
   if (w.values.half) {
-    ForEachStrip<BlockStrips<Half, kBlockRows, false>>(w, row_begin, row_end, panel, width, out, out_stride, e);
+    ForEachStrip<BlockStrips<Half, kBlockRows, false>>(w, row_begin, row_end, panel, width, out, out_stride,
+                                                       e);
   } else {
     ForEachStrip<BlockStrips<float, kBlockRows, false>>(w, row_begin, row_end, panel, width, out, out_stride,
                                                         e);

@@ -1,9 +1,9 @@
 // The product of one chunk of rows of K-blocked SELL weights with a panel (SellMatrix).
 //
-// A block of columns is small enough for its part of the panel to stay in the first-level cache while the rows
-// of the chunk stream by; their sums wait in the second. The four rows of a slice have nothing in common, so
-// each multiply-add reads its input from memory, and the load ports are the limit: four weights come with one
-// load and are broadcast by permutations, four columns with another.
+// A block of columns is small enough for its part of the panel to stay in the first-level cache while the
+// rows of the chunk stream by; their sums wait in the second. The four rows of a slice have nothing in
+// common, so each multiply-add reads its input from memory, and the load ports are the limit: four weights
+// come with one load and are broadcast by permutations, four columns with another.
 
 // Vectors of a strip: four rows of sums and four broadcast weights fit the registers.
 constexpr int kSellVecs = kRegisters == 32 ? 4 : 2;
@@ -65,7 +65,8 @@ void SellChunk(const SellMatrix& w, size_t chunk, const Panel& panel, size_t wid
                size_t stride) {
   const size_t blocks = (w.cols + w.block_cols - 1) / w.block_cols;
   const size_t slices_before = chunk * (w.chunk_rows / 4) * blocks;
-  const size_t rows = w.rows - chunk * w.chunk_rows < w.chunk_rows ? w.rows - chunk * w.chunk_rows : w.chunk_rows;
+  const size_t rows =
+      w.rows - chunk * w.chunk_rows < w.chunk_rows ? w.rows - chunk * w.chunk_rows : w.chunk_rows;
   const size_t slices = (rows + 3) / 4;
   for (size_t block = 0; block < blocks; ++block) {
     const size_t start = w.starts[chunk * blocks + block];
@@ -88,7 +89,7 @@ void SellChunk(const SellMatrix& w, size_t chunk, const Panel& panel, size_t wid
       } else if (vecs == 2 || kSellVecs == 2) {
         SellStrip<Value, 2, kStrided>(tile, values, strip, to, stride);
       } else if (vecs == 3) {
-        SellStrip<Value, kSellVecs < 3 ? 2 : 3, kStrided>(tile, values, strip, to, stride);
+        SellStrip < Value, kSellVecs<3 ? 2 : 3, kStrided>(tile, values, strip, to, stride);
       } else {
         SellStrip<Value, kSellVecs, kStrided>(tile, values, strip, to, stride);
       }

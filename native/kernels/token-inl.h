@@ -1,14 +1,14 @@
-// The product of 16-row blocks (dense too) with a panel, lanes along the rows: a block is kBlockVecs vectors of
-// weights, and each token's input is broadcast from the panel by the multiply-add itself. The sums of 16 outputs
-// of a token leave the registers side by side, as row-major outputs want them: nothing is transposed.
+// The product of 16-row blocks (dense too) with a panel, lanes along the rows: a block is kBlockVecs vectors
+// of weights, and each token's input is broadcast from the panel by the multiply-add itself. The sums of 16
+// outputs of a token leave the registers side by side, as row-major outputs want them: nothing is transposed.
 
 constexpr int kBlockVecs = 16 / static_cast<int>(kLanes);
 
 // Tokens of the widest tile: sums, weights and one broadcast share the registers.
-constexpr int kTokenTile = kBlockVecs == 1                         ? 24
-                           : kRegisters == 32                      ? 6
-                           : kRegisters == 16 && kBlockVecs == 2   ? 6
-                                                                   : 1;
+constexpr int kTokenTile = kBlockVecs == 1                       ? 24
+                           : kRegisters == 32                    ? 6
+                           : kRegisters == 16 && kBlockVecs == 2 ? 6
+                                                                 : 1;
 
 struct TokenOutput {
   float* out;  // the first token of the tile
@@ -49,8 +49,8 @@ ESPALIER_INLINE void TokenTile(const Value* values, const uint16_t* columns, siz
     for (int v = 0; v < kBlockVecs; ++v) {
       const size_t lane = v * kLanes;
       if (lane >= rows) break;
-      FinishLanes(sums[t][v], row + lane, rows - lane, residual == nullptr ? nullptr : residual + lane, y + lane,
-                  e);
+      FinishLanes(sums[t][v], row + lane, rows - lane, residual == nullptr ? nullptr : residual + lane,
+                  y + lane, e);
     }
   }
   if (!HasActivation(e)) return;
@@ -67,7 +67,8 @@ void TokenStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const Pa
     const size_t first = kDense ? block * w.cols : w.offsets[block];
     const size_t count = kDense ? w.cols : w.offsets[block + 1] - first;
     TokenTile<Value, kTokens, kDense>(static_cast<const Value*>(w.values.data) + first * 16,
-                                      kDense ? nullptr : w.columns + first, count, panel, row, row_end - row, to);
+                                      kDense ? nullptr : w.columns + first, count, panel, row, row_end - row,
+                                      to);
   }
 }
 
@@ -75,12 +76,12 @@ void TokenStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const Pa
 template <typename Value, bool kDense>
 size_t TokenTileFor(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel, size_t tokens,
                     const TokenOutput& to) {
-#define ESPALIER_TOKENS(kTokens)                                                     \
-  if constexpr (kTokens <= kTokenTile) {                                             \
-    if (tokens <= kTokens || kTokens == kTokenTile) {                                \
-      TokenStrip<Value, kTokens, kDense>(w, row_begin, row_end, panel, to);          \
-      return tokens < kTokens ? tokens : kTokens;                                    \
-    }                                                                                \
+#define ESPALIER_TOKENS(kTokens)                                            \
+  if constexpr (kTokens <= kTokenTile) {                                    \
+    if (tokens <= kTokens || kTokens == kTokenTile) {                       \
+      TokenStrip<Value, kTokens, kDense>(w, row_begin, row_end, panel, to); \
+      return tokens < kTokens ? tokens : kTokens;                           \
+    }                                                                       \
   }
   ESPALIER_TOKENS(1)
   ESPALIER_TOKENS(2)

@@ -17,12 +17,6 @@ ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm256_maskload_ps
 ESPALIER_INLINE Vec LoadHalf(const uint16_t* p) {
   return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
-ESPALIER_INLINE void Store(float* p, Vec x) { _mm256_storeu_ps(p, x.v); }
-ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { StoreUpTo8(p, x.v, n); }
-ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm256_and_ps(x.v, _mm256_castsi256_ps(MaskOf8(n)))}; }
-ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
-  return {_mm256_blendv_ps(no.v, yes.v, _mm256_castsi256_ps(MaskOf8(n)))};
-}
 
 // Four weights, each to be broadcast: from memory, which leaves the few registers to the sums.
 struct Quad {
@@ -42,6 +36,12 @@ ESPALIER_INLINE Vec LaneOf(Quad quad) {
 template <int i>
 ESPALIER_INLINE Vec LaneOf(HalfQuad quad) {
   return {_mm256_broadcastss_ps(_mm_permute_ps(quad.v, i * 0x55))};
+}
+ESPALIER_INLINE void Store(float* p, Vec x) { _mm256_storeu_ps(p, x.v); }
+ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { StoreUpTo8(p, x.v, n); }
+ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm256_and_ps(x.v, _mm256_castsi256_ps(MaskOf8(n)))}; }
+ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
+  return {_mm256_blendv_ps(no.v, yes.v, _mm256_castsi256_ps(MaskOf8(n)))};
 }
 
 ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
@@ -97,9 +97,17 @@ ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
 }
 
 template <int kRepeat>
-ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
-  static_assert(kRepeat == 4 || kRepeat == 8);
-  if constexpr (kRepeat == 8) return Set1(x[columns[0]]);
+ESPALIER_INLINE Vec Spread(const float* x, const uint16_t* columns) {
+  static_assert(kRepeat == 4);
   return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(x + columns[0])),
                                _mm_broadcast_ss(x + columns[1]), 1)};
+}
+
+ESPALIER_INLINE Vec FoldHalves(Vec a, Vec b) {
+  return {_mm256_add_ps(_mm256_permute2f128_ps(a.v, b.v, 0x20), _mm256_permute2f128_ps(a.v, b.v, 0x31))};
+}
+
+ESPALIER_INLINE Vec Collect(const float* x, const uint8_t* columns) {
+  return {
+      _mm256_insertf128_ps(_mm256_castps128_ps256(CollectFour(x, columns)), CollectFour(x, columns + 4), 1)};
 }

@@ -19,14 +19,9 @@ ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {_mm512_maskz_loadu
 ESPALIER_INLINE Vec LoadHalf(const uint16_t* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }
-ESPALIER_INLINE void Store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
-ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { _mm512_mask_storeu_ps(p, LaneMask(n), x.v); }
-ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm512_maskz_mov_ps(LaneMask(n), x.v)}; }
-ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
-  return {_mm512_mask_blend_ps(LaneMask(n), no.v, yes.v)};
-}
 
-// Four weights, each to be broadcast: by permutations, since the load ports are what the kernels are short of.
+// Four weights, each to be broadcast: by permutations, since the load ports are what the kernels are short
+// of.
 struct Quad {
   __m512 v;
 };
@@ -38,6 +33,12 @@ template <int i>
 ESPALIER_INLINE Vec LaneOf(Quad quad) {
   if constexpr (i == 0) return {_mm512_broadcastss_ps(_mm512_castps512_ps128(quad.v))};
   return {_mm512_permutexvar_ps(_mm512_set1_epi32(i), quad.v)};
+}
+ESPALIER_INLINE void Store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
+ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { _mm512_mask_storeu_ps(p, LaneMask(n), x.v); }
+ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {_mm512_maskz_mov_ps(LaneMask(n), x.v)}; }
+ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) {
+  return {_mm512_mask_blend_ps(LaneMask(n), no.v, yes.v)};
 }
 
 ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -88,18 +89,38 @@ ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
 }
 
 template <int kRepeat>
-ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
-  static_assert(kRepeat == 4 || kRepeat == 8 || kRepeat == 16);
-  if constexpr (kRepeat == 16) return Set1(x[columns[0]]);
-  // Narrow broadcasts joined by inserts: a masked 512-bit broadcast for each value is slower.
+ESPALIER_INLINE Vec Spread(const float* x, const uint16_t* columns) {
+  static_assert(kRepeat == 4 || kRepeat == 8);
+  // Narrow broadcasts joined by inserts: a masked 512-bit broadcast for each value is slower. The columns
+  // come with one load.
   if constexpr (kRepeat == 8) {
-    const __m256 low = _mm256_broadcast_ss(x + columns[0]);
-    const __m256 high = _mm256_broadcast_ss(x + columns[1]);
+    uint32_t two;
+    __builtin_memcpy(&two, columns, sizeof(two));
+    const __m256 low = _mm256_broadcast_ss(x + (two & 0xffff));
+    const __m256 high = _mm256_broadcast_ss(x + (two >> 16));
     return {_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1)};
   }
-  const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(x + columns[0])),
-                                          _mm_broadcast_ss(x + columns[1]), 1);
-  const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(x + columns[2])),
-                                           _mm_broadcast_ss(x + columns[3]), 1);
-  return {_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1)};
+  uint64_t four;
+  __builtin_memcpy(&four, columns, sizeof(four));
+  __m128 xs = _mm_load_ss(x + (four & 0xffff));
+  xs = _mm_insert_ps(xs, _mm_load_ss(x + ((four >> 16) & 0xffff)), 0x10);
+  xs = _mm_insert_ps(xs, _mm_load_ss(x + ((four >> 32) & 0xffff)), 0x20);
+  xs = _mm_insert_ps(xs, _mm_load_ss(x + (four >> 48)), 0x30);
+  const __m512i spread = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  return {_mm512_permutexvar_ps(spread, _mm512_castps128_ps512(xs))};
+}
+
+ESPALIER_INLINE Vec FoldHalves(Vec a, Vec b) {
+  return {_mm512_add_ps(_mm512_shuffle_f32x4(a.v, b.v, 0x44), _mm512_shuffle_f32x4(a.v, b.v, 0xee))};
+}
+ESPALIER_INLINE Vec FoldQuarters(Vec a, Vec b, Vec c, Vec d) {
+  const __m512 low =
+      FoldHalves(a, b).v;  // each a half of a quarter's sum: a0 + a2, a1 + a3, b0 + b2, b1 + b3
+  const __m512 high = FoldHalves(c, d).v;
+  return {_mm512_add_ps(_mm512_shuffle_f32x4(low, high, 0x88), _mm512_shuffle_f32x4(low, high, 0xdd))};
+}
+
+ESPALIER_INLINE Vec Collect(const float* x, const uint8_t* columns) {
+  const __m512i index = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(columns)));
+  return {_mm512_permutex2var_ps(_mm512_loadu_ps(x), index, _mm512_loadu_ps(x + 16))};
 }

@@ -12,9 +12,14 @@
 //  - SwapLanes<k>(x): lane i of the result is lane i ^ k of x.
 //  - ScaleByPow2(x, n): x * 2^n for integral n in [-160, 130].
 //  - SplitExponent(x, m, e): x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for x positive, finite and normal.
-//  - Spread<r>(x, columns): lane i of the result is x[columns[i / r]].
+//  - Spread<r>(x, columns): lane i of the result is x[columns[i / r]]. Only where r < kLanes.
+//  - FoldHalves(a, b): the halves of a added, then those of b; FoldQuarters(a, b, c, d) likewise. Only where
+//  a
+//    half, or a quarter, is a block of rows.
 //  - LoadQuad(p), LaneOf<i>(quad): four weights; the i-th in every lane.
 //  - Collect(x, columns): lane i is x[columns[i]], columns below 32 and x readable up to there.
+//  - TileRow, kTile: a square of values that a transpose turns at once. TurnTile(rows) turns one in place,
+//    LoadTurned(x, x_stride, rows) loads one turned.
 //  - SparseDot(values, columns, count, x): the sum of values[i] * x[columns[i]].
 //  - SelectN(n, yes, no): the first n lanes of yes, the others of no. KeepN(x, n): zero in the others.
 
@@ -39,18 +44,6 @@ ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) {
 ESPALIER_INLINE Vec KeepN(Vec x, size_t n) { return {n == 0 ? 0.0f : x.v}; }
 // The first n lanes of yes, the others of no.
 ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) { return n == 0 ? no : yes; }
-
-struct Quad {
-  float v[4];
-};
-ESPALIER_INLINE Quad LoadQuad(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
-ESPALIER_INLINE Quad LoadQuad(const uint16_t* p) {
-  return {{LoadHalf(p).v, LoadHalf(p + 1).v, LoadHalf(p + 2).v, LoadHalf(p + 3).v}};
-}
-template <int i>
-ESPALIER_INLINE Vec LaneOf(const Quad& quad) {
-  return {quad.v[i]};
-}
 
 ESPALIER_INLINE Vec Add(Vec a, Vec b) { return {a.v + b.v}; }
 ESPALIER_INLINE Vec Sub(Vec a, Vec b) { return {a.v - b.v}; }
@@ -102,6 +95,18 @@ ESPALIER_INLINE Vec LoadHalf(const uint16_t* p) {
   return {FloatOfBits(sign | bits)};
 }
 
+struct Quad {
+  float v[4];
+};
+ESPALIER_INLINE Quad LoadQuad(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
+ESPALIER_INLINE Quad LoadQuad(const uint16_t* p) {
+  return {{LoadHalf(p).v, LoadHalf(p + 1).v, LoadHalf(p + 2).v, LoadHalf(p + 3).v}};
+}
+template <int i>
+ESPALIER_INLINE Vec LaneOf(const Quad& quad) {
+  return {quad.v[i]};
+}
+
 ESPALIER_INLINE Vec ScaleByPow2(Vec x, Vec n) {
   if (n.v != n.v) return n;  // NaN has no integer
   // In two factors, so that neither leaves the range of normal numbers.
@@ -120,10 +125,11 @@ ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
   e->v = static_cast<float>(exponent);
 }
 
+// No block of rows is shorter than one lane: declared for the templates that name it, never called.
 template <int kRepeat>
-ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
-  return {x[columns[0]]};
-}
+Vec Spread(const float* x, const uint16_t* columns);
+
+ESPALIER_INLINE Vec Collect(const float* x, const uint8_t* columns) { return {x[columns[0]]}; }
 ESPALIER_INLINE float SparseDot(const float* values, const uint32_t* columns, size_t count, const float* x) {
   float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   size_t i = 0;
@@ -147,3 +153,4 @@ ESPALIER_INLINE void StoreTileRowN(float* p, TileRow row, size_t n) {
   if (n != 0) *p = row.v;
 }
 ESPALIER_INLINE void TurnTile(TileRow*) {}
+ESPALIER_INLINE void LoadTurned(const float* x, size_t, TileRow* rows) { rows[0] = LoadTileRow(x); }

@@ -32,6 +32,28 @@ ESPALIER_INLINE TileRow LoadTileRow(const float* p) { return {_mm256_loadu_ps(p)
 ESPALIER_INLINE TileRow LoadTileRowN(const float* p, size_t n) { return {_mm256_maskload_ps(p, MaskOf8(n))}; }
 ESPALIER_INLINE void StoreTileRow(float* p, TileRow row) { _mm256_storeu_ps(p, row.v); }
 ESPALIER_INLINE void StoreTileRowN(float* p, TileRow row, size_t n) { StoreUpTo8(p, row.v, n); }
+// The transpose of the tile at x. Halves of rows are put together as they are loaded, which leaves two
+// shuffles of each output row: the shuffle unit is what a transpose waits for.
+ESPALIER_INLINE void LoadTurned(const float* x, size_t x_stride, TileRow* rows) {
+  ESPALIER_UNROLL
+  for (size_t half = 0; half < 8; half += 4) {
+    __m256 r[4];
+    ESPALIER_UNROLL
+    for (size_t i = 0; i < 4; ++i) {
+      const float* p = x + i * x_stride + half;
+      r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 4 * x_stride), 1);
+    }
+    const __m256 low01 = _mm256_unpacklo_ps(r[0], r[1]);
+    const __m256 high01 = _mm256_unpackhi_ps(r[0], r[1]);
+    const __m256 low23 = _mm256_unpacklo_ps(r[2], r[3]);
+    const __m256 high23 = _mm256_unpackhi_ps(r[2], r[3]);
+    rows[half].v = _mm256_shuffle_ps(low01, low23, 0x44);
+    rows[half + 1].v = _mm256_shuffle_ps(low01, low23, 0xee);
+    rows[half + 2].v = _mm256_shuffle_ps(high01, high23, 0x44);
+    rows[half + 3].v = _mm256_shuffle_ps(high01, high23, 0xee);
+  }
+}
+
 ESPALIER_INLINE void TurnTile(TileRow* rows) {
   __m256 t[8];
   __m256 u[8];
@@ -57,7 +79,8 @@ ESPALIER_INLINE void TurnTile(TileRow* rows) {
 // The sparse dot product: x is collected four values at a time by inserts, which on a Zen 4 core is nearly
 // twice as fast as the gather instructions (and those are slower still where microcode mends Downfall).
 
-ESPALIER_INLINE __m128 CollectFour(const float* x, const uint32_t* columns) {
+template <typename Column>
+ESPALIER_INLINE __m128 CollectFour(const float* x, const Column* columns) {
   __m128 v = _mm_load_ss(x + columns[0]);
   v = _mm_insert_ps(v, _mm_load_ss(x + columns[1]), 0x10);
   v = _mm_insert_ps(v, _mm_load_ss(x + columns[2]), 0x20);

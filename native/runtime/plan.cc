@@ -31,9 +31,7 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std
       output_bytes_(spec.output_bytes),
       constants_(std::move(constants)),
       session_constants_(constants_.size()),
-      arena_(spec.arena_bytes),
-      next_chunk_(spec.steps.size()),
-      done_chunks_(spec.steps.size()) {
+      arena_(spec.arena_bytes) {
   for (const std::vector<uint8_t>& bytes : spec.constants) {
     auto constant = std::make_shared<AlignedBuffer<uint8_t>>(bytes.size());
     if (!bytes.empty()) std::memcpy(constant->data(), bytes.data(), bytes.size());
@@ -48,6 +46,7 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std
 
   const BuildContext build{kernels, threads, [this](const TensorRef& tensor) { return Resolve(tensor); },
                            weights};
+  size_t shared_bytes = 0;
   for (const StepSpec& step : spec.steps) {
     const StepFactory factory = FindStepFactory(step.op);
     step.Expect(factory != nullptr, "a native operator");
@@ -56,8 +55,16 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std
                   "outputs in the arena or an output");
     }
     steps_.push_back(WritesNothing(step) ? std::make_unique<NothingToDo>(step.name) : factory(step, build));
-    scratch_bytes_ = std::max(scratch_bytes_, RoundUp(steps_.back()->scratch_bytes(), 4096));
+    const Step& made = *steps_.back();
+    scratch_bytes_ = std::max(scratch_bytes_, RoundUp(made.scratch_bytes(), 4096));
+    shared_bytes = std::max(shared_bytes, made.shared_bytes());
+    const size_t index = steps_.size() - 1;
+    if (made.first_stage_chunks() > 0) stages_.push_back({index, 0, made.first_stage_chunks()});
+    stages_.push_back({index, made.first_stage_chunks(), made.chunks()});
   }
+  shared_ = AlignedBuffer<uint8_t>(shared_bytes);
+  next_chunk_ = std::vector<std::atomic<size_t>>(stages_.size());
+  done_chunks_ = std::vector<std::atomic<size_t>>(stages_.size());
   scratch_ = AlignedBuffer<uint8_t>(MultiplySizes(scratch_bytes_, threads));
 }
 
@@ -118,24 +125,31 @@ RunStatus Plan::Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* con
 // are done, not that all threads are there: one that the system holds up holds up the others only while it
 // has a chunk.
 void Plan::RunThread(size_t thread) noexcept {
-  const RunContext context{bases_.data(), &failure_, &failed_step_};
+  const RunContext context{bases_.data(), shared_.data(), &failure_, &failed_step_};
   uint8_t* const scratch = scratch_.data() + thread * scratch_bytes_;
   const bool timed = step_seconds_ != nullptr && thread == 0;
-  for (size_t i = 0; i < steps_.size(); ++i) {
-    const Step& step = *steps_[i];
+  if (timed) std::fill_n(step_seconds_, steps_.size(), 0.0);
+  for (size_t i = 0; i < stages_.size(); ++i) {
     const Clock::time_point start = timed ? Clock::now() : Clock::time_point();
-    for (;;) {
-      const size_t chunk = next_chunk_[i].fetch_add(1, std::memory_order_relaxed);
-      if (chunk >= step.chunks()) break;
-      // A run that was cancelled or has failed still counts its chunks, so that all threads come to its end.
-      const bool skip =
-          cancel_->load(std::memory_order_relaxed) || failure_.load(std::memory_order_relaxed) != nullptr;
-      if (!skip) step.Run(context, chunk, scratch);
-      done_chunks_[i].fetch_add(1, std::memory_order_release);
-    }
-    WaitFor(done_chunks_[i], step.chunks());
-    if (timed) step_seconds_[i] = std::chrono::duration<double>(Clock::now() - start).count();
+    RunStage(i, context, scratch);
+    if (timed) step_seconds_[stages_[i].step] += std::chrono::duration<double>(Clock::now() - start).count();
   }
+}
+
+void Plan::RunStage(size_t stage, const RunContext& context, uint8_t* scratch) noexcept {
+  const Step& step = *steps_[stages_[stage].step];
+  const size_t begin = stages_[stage].begin;
+  const size_t chunks = stages_[stage].end - begin;
+  for (;;) {
+    const size_t chunk = next_chunk_[stage].fetch_add(1, std::memory_order_relaxed);
+    if (chunk >= chunks) break;
+    // A run that was cancelled or has failed still counts its chunks, so that all threads come to its end.
+    const bool skip =
+        cancel_->load(std::memory_order_relaxed) || failure_.load(std::memory_order_relaxed) != nullptr;
+    if (!skip) step.Run(context, begin + chunk, scratch);
+    done_chunks_[stage].fetch_add(1, std::memory_order_release);
+  }
+  WaitFor(done_chunks_[stage], chunks);
 }
 
 std::string Plan::FailureMessage() const {

@@ -39,7 +39,14 @@ class Plan {
   std::string FailureMessage() const;
 
  private:
+  // Chunks [begin, end) of a step that need nothing from one another.
+  struct Stage {
+    size_t step;
+    size_t begin;
+    size_t end;
+  };
   void RunThread(size_t thread) noexcept;
+  void RunStage(size_t stage, const RunContext& context, uint8_t* scratch) noexcept;
   Address Resolve(const TensorRef& tensor) const;
 
   std::vector<size_t> input_bytes_;
@@ -48,11 +55,13 @@ class Plan {
   size_t session_constants_ = 0;
   AlignedBuffer<uint8_t> arena_;
   std::vector<std::unique_ptr<Step>> steps_;
+  std::vector<Stage> stages_;
   size_t scratch_bytes_ = 0;                      // per thread
   AlignedBuffer<uint8_t> scratch_;                // [threads, scratch_bytes_]
+  AlignedBuffer<uint8_t> shared_;                 // of the step that runs
   std::vector<uint8_t*> bases_;                   // by slot
-  std::vector<std::atomic<size_t>> next_chunk_;   // by step
-  std::vector<std::atomic<size_t>> done_chunks_;  // by step
+  std::vector<std::atomic<size_t>> next_chunk_;   // by stage
+  std::vector<std::atomic<size_t>> done_chunks_;  // by stage
   std::atomic<const char*> failure_{nullptr};
   std::atomic<const void*> failed_step_{nullptr};
   const std::atomic<bool>* cancel_ = nullptr;

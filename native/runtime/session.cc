@@ -4,7 +4,8 @@
 
 namespace espalier {
 
-Session::Session(const KernelTable& kernels, size_t threads) : kernels_(kernels), team_(threads) {}
+Session::Session(const KernelTable& kernels, size_t threads, size_t spin_microseconds)
+    : kernels_(kernels), team_(threads, spin_microseconds) {}
 
 size_t Session::AddConstant(const uint8_t* bytes, size_t byte_length) {
   auto constant = std::make_shared<AlignedBuffer<uint8_t>>(byte_length);
@@ -13,15 +14,25 @@ size_t Session::AddConstant(const uint8_t* bytes, size_t byte_length) {
   return constants_.size() - 1;
 }
 
-size_t Session::AddWeights(const MatrixView& view, WeightFormat format) {
-  weights_.push_back(std::make_shared<PackedWeights>(PackedWeights::Pack(view, format)));
+size_t Session::AddWeights(const MatrixView& view, WeightFormat format, Storage storage) {
+  weights_.push_back(std::make_shared<PackedWeights>(PackedWeights::Pack(view, format, storage)));
   return weights_.size() - 1;
+}
+
+void Session::RemoveWeights(size_t id) {
+  FindWeights(id);
+  weights_[id].reset();
+}
+
+const PackedWeights& Session::FindWeights(size_t id) const {
+  if (id >= weights_.size() || weights_[id] == nullptr)
+    throw Error(ErrorCode::kArgument, "Expected an id of packed weights, got " + std::to_string(id));
+  return *weights_[id];
 }
 
 size_t Session::CreatePlan(const PlanSpec& spec) {
   auto plan = std::make_shared<Plan>(spec, kernels_, threads(), constants_, [this](size_t id) {
-    if (id >= weights_.size())
-      throw Error(ErrorCode::kInternal, "Expected an id of packed weights, got " + std::to_string(id));
+    FindWeights(id);
     return weights_[id];
   });
   plans_.emplace(next_plan_, std::move(plan));

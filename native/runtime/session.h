@@ -14,15 +14,18 @@ namespace espalier {
 // The weights, constants and plans of one model, and the threads that run them. Runs take turns.
 class Session {
  public:
-  Session(const KernelTable& kernels, size_t threads);
+  // `spin_microseconds`: see ThreadTeam.
+  Session(const KernelTable& kernels, size_t threads, size_t spin_microseconds = 0);
 
   const KernelTable& kernels() const { return kernels_; }
   size_t threads() const { return team_.size(); }
 
   // Each returns an id for PlanSpec. They copy what they are given.
   size_t AddConstant(const uint8_t* bytes, size_t byte_length);
-  size_t AddWeights(const MatrixView& view, WeightFormat format);
-  size_t weights_byte_size(size_t id) const { return weights_.at(id)->byte_size(); }
+  size_t AddWeights(const MatrixView& view, WeightFormat format, Storage storage = Storage::kFloat32);
+  // Plans that use them keep them. Throws Error{kArgument} for an unknown id.
+  void RemoveWeights(size_t id);
+  const PackedWeights& FindWeights(size_t id) const;
 
   size_t CreatePlan(const PlanSpec& spec);
   void ReleasePlan(size_t id) { plans_.erase(id); }

@@ -21,6 +21,7 @@ struct Address {
 // What a step sees while it runs.
 struct RunContext {
   uint8_t* const* bases;              // by slot
+  uint8_t* shared;                    // memory of the step for all threads, 64-byte aligned
   std::atomic<const char*>* failure;  // set by a step whose data (an index, say) cannot be used
   std::atomic<const void*>* failed_step;
 
@@ -37,6 +38,9 @@ class Step {
   virtual ~Step() = default;
 
   size_t chunks() const { return chunks_; }
+  // The first chunks are all done before any other begins: they make what the others share.
+  size_t first_stage_chunks() const { return first_stage_chunks_; }
+  size_t shared_bytes() const { return shared_bytes_; }    // RunContext::shared
   size_t scratch_bytes() const { return scratch_bytes_; }  // per thread, 64-byte aligned
   const std::string& name() const { return name_; }
 
@@ -49,6 +53,8 @@ class Step {
   }
 
   size_t chunks_ = 1;
+  size_t first_stage_chunks_ = 0;
+  size_t shared_bytes_ = 0;
   size_t scratch_bytes_ = 0;
 
  private:

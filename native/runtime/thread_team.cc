@@ -1,5 +1,6 @@
 #include "runtime/thread_team.h"
 
+#include <chrono>
 #include <exception>
 #include <string>
 
@@ -13,6 +14,7 @@
 namespace espalier {
 namespace {
 
+constexpr int kSpinsBetweenLooks = 32;   // at the clock
 constexpr int kSpinsBeforeYield = 2000;  // about 50 microseconds
 
 void Pause() noexcept {
@@ -25,7 +27,7 @@ void Pause() noexcept {
 
 }  // namespace
 
-ThreadTeam::ThreadTeam(size_t threads) {
+ThreadTeam::ThreadTeam(size_t threads, size_t spin_microseconds) : spin_microseconds_(spin_microseconds) {
   try {
     for (size_t thread = 1; thread < threads; ++thread)
       helpers_.emplace_back([this, thread] { Help(thread); });
@@ -43,6 +45,7 @@ void ThreadTeam::Stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
+    ++generation_;  // for a helper that spins
   }
   wake_.notify_all();
   for (std::thread& helper : helpers_) helper.join();
@@ -67,12 +70,26 @@ void ThreadTeam::Run(Function function, void* data) noexcept {
   WaitFor(joined_, 0);
 }
 
+// Returns when a run after `seen` has begun, the team stops, or the time is over.
+void ThreadTeam::SpinForRun(size_t seen) const noexcept {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point end = Clock::now() + std::chrono::microseconds(spin_microseconds_);
+  for (;;) {
+    for (int i = 0; i < kSpinsBetweenLooks; ++i) {
+      if (generation_.load(std::memory_order_acquire) != seen) return;
+      Pause();
+    }
+    if (Clock::now() >= end) return;
+  }
+}
+
 void ThreadTeam::Help(size_t thread) {
   const FlushDenormals flush;
   size_t seen = 0;
   for (;;) {
     Function function = nullptr;
     void* data = nullptr;
+    if (spin_microseconds_ > 0 && seen > 0) SpinForRun(seen);
     {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });

@@ -16,7 +16,9 @@ class ThreadTeam {
   using Function = void (*)(void* data, size_t thread);
 
   // Throws Error{kMemory} when the system gives fewer threads.
-  explicit ThreadTeam(size_t threads);
+  // A helper that has nothing to do looks for the next run for `spin_microseconds` before it parks: a run
+  // that comes sooner need not wake it, but the core is busy meanwhile.
+  explicit ThreadTeam(size_t threads, size_t spin_microseconds = 0);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
@@ -30,15 +32,17 @@ class ThreadTeam {
  private:
   void Help(size_t thread);
   void Stop();
+  void SpinForRun(size_t seen) const noexcept;
 
+  const size_t spin_microseconds_;
   std::vector<std::thread> helpers_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  size_t generation_ = 0;        // guarded by mutex_
-  bool open_ = false;            // guarded by mutex_: the run of this generation can be joined
-  bool stopping_ = false;        // guarded by mutex_
-  Function function_ = nullptr;  // guarded by mutex_
-  void* data_ = nullptr;         // guarded by mutex_
+  std::atomic<size_t> generation_{0};  // written under mutex_
+  bool open_ = false;                  // guarded by mutex_: the run of this generation can be joined
+  bool stopping_ = false;              // guarded by mutex_
+  Function function_ = nullptr;        // guarded by mutex_
+  void* data_ = nullptr;               // guarded by mutex_
   std::atomic<size_t> joined_{0};
 };
 

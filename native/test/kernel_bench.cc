@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <limits>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -17,12 +17,10 @@
 
 #include "formats/packed_weights.h"
 #include "isa/isa.h"
-#include "runtime/ops/panel_matmul.h"
+#include "runtime/ops/product.h"
 
 namespace espalier {
 namespace {
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Seconds of one call: the best of several batches of at least 2 ms, since other work on the machine only
 // adds to it.
@@ -63,31 +61,10 @@ PackedWeights RandomPacked(WeightFormat format, size_t block_rows, size_t rows, 
 struct Layer {
   const char* name;
   WeightFormat format;
-  size_t block_rows;
+  size_t block_rows;  // of the zeros
   double sparsity;
+  bool rows;  // written as rows of outputs, as convolutions do; else as rows of tokens
 };
-
-void Product(const KernelTable& kernels, const PackedWeights& w, const float* x, const Panel& panel,
-             size_t width, float* out) {
-  const Epilogue epilogue = {nullptr, nullptr, 0, -kInfinity, kInfinity};
-  const size_t rows = w.rows();
-  switch (w.format()) {
-    case WeightFormat::kDense:
-    case WeightFormat::kBlock16:
-      if (width == 0) return kernels.gemv_block16(w.block(), 0, rows, x, out, epilogue);
-      return kernels.panel_matmul_block16(w.block(), 0, rows, panel, width, out, RoundUp(width, 16),
-                                          epilogue);
-    case WeightFormat::kBlock8:
-      if (width == 0) return kernels.gemv_block8(w.block(), 0, rows, x, out, epilogue);
-      return kernels.panel_matmul_block8(w.block(), 0, rows, panel, width, out, RoundUp(width, 16), epilogue);
-    case WeightFormat::kBlock4:
-      if (width == 0) return kernels.gemv_block4(w.block(), 0, rows, x, out, epilogue);
-      return kernels.panel_matmul_block4(w.block(), 0, rows, panel, width, out, RoundUp(width, 16), epilogue);
-    case WeightFormat::kCsr:
-      if (width == 0) return kernels.gemv_csr(w.csr(), 0, rows, x, out, epilogue);
-      return kernels.panel_matmul_csr(w.csr(), 0, rows, panel, width, out, RoundUp(width, 16), epilogue);
-  }
-}
 
 #if defined(__x86_64__)
 // Twelve independent chains: what the multiply-add units do when nothing else is in the way. `sink` keeps the
@@ -128,32 +105,68 @@ double Peak([[maybe_unused]] const std::string& isa) {
   return 0.0;
 }
 
+// Seconds of a product with `width` tokens; 0 stands for one vector. The panel is there already.
+double ProductSeconds(const Product& product, bool rows, size_t width) {
+  const Epilogue epilogue = EpilogueOf(Activation{});
+  const size_t tokens = std::max<size_t>(width, 1);
+  const TokenTiles tiles = rows ? TokenTiles{tokens, PanelWidth(product.cols(), tokens), 1, 0}
+                                : CutTokens(product.weights().format(), tokens);
+  const size_t panel_width = rows ? tiles.unit : tiles.width;
+  const size_t tile_count = rows ? (tokens + panel_width - 1) / panel_width : tiles.count;
+  const std::vector<uint32_t> panel_rows = PanelRows(product.cols(), panel_width);
+  const size_t panel_floats = product.cols() * panel_width;
+  AlignedBuffer<float> panels(tile_count * panel_floats + kPanelSlack);
+  std::fill_n(panels.data(), panels.size(), 0.5f);
+  AlignedBuffer<float> out(product.rows() * RoundUp(tokens, 16));
+  AlignedBuffer<float> scratch(product.scratch_floats(panel_width));
+  if (width == 0) return Seconds([&] { product.Vector(0, panels.data(), out.data(), epilogue); });
+  return Seconds([&] {
+    for (size_t tile = 0; tile < tile_count; ++tile) {
+      const size_t token = rows ? tile * panel_width : tiles.Begin(tile);
+      const size_t strip = rows ? std::min(panel_width, width - token) : tiles.Width(tile);
+      const Panel panel{panels.data() + tile * panel_floats, panel_rows.data(), panel_width};
+      if (rows) {
+        product.ToRows(0, panel, strip, out.data() + token, RoundUp(tokens, 16), epilogue, scratch.data());
+      } else {
+        product.ToTokens(0, panel, strip, out.data() + token * product.rows(), product.rows(), epilogue,
+                         scratch.data());
+      }
+    }
+  });
+}
+
 void PrintTable(const KernelTable& kernels, size_t rows, size_t cols, double sparsity) {
   const size_t widths[] = {0, 1, 8, 16, 32, 48, 64, 96, 128, 192};  // 0: one vector, the gemv kernels
   const double peak = Peak(kernels.isa);
-  std::printf("\n%s, [%zu, %zu], sparsity %.2f, multiply-add peak %.1f GFLOP/s\n%-8s", kernels.isa, rows,
+  std::printf("\n%s, [%zu, %zu], sparsity %.2f, multiply-add peak %.1f GFLOP/s\n%-14s", kernels.isa, rows,
               cols, sparsity, peak, "width");
   for (const size_t width : widths) std::printf(width == 0 ? "    gemv" : "%8zu", width);
   std::printf("\n");
-  const Layer layers[] = {{"dense", WeightFormat::kDense, 1, 0.0},
-                          {"block16", WeightFormat::kBlock16, 16, sparsity},
-                          {"block8", WeightFormat::kBlock8, 8, sparsity},
-                          {"block4", WeightFormat::kBlock4, 4, sparsity},
-                          {"csr", WeightFormat::kCsr, 1, sparsity}};
+  const Layer layers[] = {{"dense", WeightFormat::kDense, 1, 0.0, false},
+                          {"block16", WeightFormat::kBlock16, 16, sparsity, false},
+                          {"block8", WeightFormat::kBlock8, 8, sparsity, false},
+                          {"block4", WeightFormat::kBlock4, 4, sparsity, false},
+                          {"sell", WeightFormat::kSell, 1, sparsity, false},
+                          {"ell", WeightFormat::kEll, 1, sparsity, false},
+                          {"csr", WeightFormat::kCsr, 1, sparsity, false},
+                          {"dense, rows", WeightFormat::kDense, 1, 0.0, true},
+                          {"block16, rows", WeightFormat::kBlock16, 16, sparsity, true},
+                          {"block4, rows", WeightFormat::kBlock4, 4, sparsity, true},
+                          {"sell, rows", WeightFormat::kSell, 1, sparsity, true}};
   for (const Layer& layer : layers) {
-    const PackedWeights w = RandomPacked(layer.format, layer.block_rows, rows, cols, layer.sparsity);
-    std::printf("%-8s", layer.name);
+    const auto w = std::make_shared<const PackedWeights>(
+        RandomPacked(layer.format, layer.block_rows, rows, cols, layer.sparsity));
+    const Product product(kernels, w, 1);
+    std::printf("%-14s", layer.name);
     for (const size_t width : widths) {
-      const size_t stride = width == 0 ? 1 : RoundUp(width, 16);
-      AlignedBuffer<float> panel(cols * stride);
-      AlignedBuffer<float> out(rows * stride);
-      std::fill_n(panel.data(), cols * stride, 0.5f);
-      const std::vector<uint32_t> panel_rows = PanelRows(w.cols(), RoundUp(width, 16));
-      const Panel view{panel.data(), panel_rows.data()};
-      const double seconds = Seconds([&] { Product(kernels, w, panel.data(), view, width, out.data()); });
-      const double flops =
-          2.0 * static_cast<double>(w.stored_values()) * static_cast<double>(width == 0 ? 1 : width);
-      std::printf("%8.1f", flops / seconds * 1e-9);
+      const bool vector_only = layer.format == WeightFormat::kEll;
+      if ((width == 0 && layer.format == WeightFormat::kSell) || (width != 0 && vector_only)) {
+        std::printf("       -");
+        continue;
+      }
+      std::printf("%8.1f", 2e-9 * static_cast<double>(w->stored_values()) *
+                               static_cast<double>(std::max<size_t>(width, 1)) /
+                               ProductSeconds(product, layer.rows, width));
       std::fflush(stdout);
     }
     std::printf("\n");

@@ -13,8 +13,9 @@
 namespace espalier {
 namespace {
 
-constexpr WeightFormat kFormats[] = {WeightFormat::kDense, WeightFormat::kBlock16, WeightFormat::kBlock8,
-                                     WeightFormat::kBlock4, WeightFormat::kCsr};
+constexpr WeightFormat kFormats[] = {WeightFormat::kDense,  WeightFormat::kBlock16, WeightFormat::kBlock8,
+                                     WeightFormat::kBlock4, WeightFormat::kCsr,     WeightFormat::kSell,
+                                     WeightFormat::kEll};
 
 std::vector<float> Unpacked(const PackedWeights& packed) {
   GuardedOutput out(packed.rows() * packed.cols());
@@ -47,7 +48,8 @@ TEST(PackedWeights, StoresOnlyBlocksWithAWeight) {
   weights[0 * 4 + 3] = 2.0f;
   weights[15 * 4 + 3] = 3.0f;
   const size_t values[] = {64, 32, 24, 12, 3};
-  const size_t bytes[] = {64 * 4, (32 + 2 + 2) * 4, (24 + 3 + 3) * 4, (12 + 3 + 5) * 4, (3 + 3 + 17) * 4};
+  const size_t bytes[] = {64 * 4, 32 * 4 + 2 * 2 + 2 * 4, 24 * 4 + 3 * 2 + 3 * 4, 12 * 4 + 3 * 2 + 5 * 4,
+                          (3 + 3 + 17) * 4};
   for (size_t i = 0; i < 5; ++i) {
     const PackedWeights packed = PackDense(weights, 16, 4, kFormats[i]);
     EXPECT_EQ(packed.stored_values(), values[i]) << i;
@@ -56,11 +58,113 @@ TEST(PackedWeights, StoresOnlyBlocksWithAWeight) {
   const PackedWeights packed = PackDense(weights, 16, 4, WeightFormat::kBlock8);
   const BlockMatrix block = packed.block();
   EXPECT_EQ(std::vector<uint32_t>(block.offsets, block.offsets + 3), (std::vector<uint32_t>{0, 2, 3}));
-  EXPECT_EQ(std::vector<uint32_t>(block.columns, block.columns + 3), (std::vector<uint32_t>{1, 3, 3}));
-  EXPECT_EQ(block.values[5], 1.0f);
-  EXPECT_EQ(block.values[8], 2.0f);
-  EXPECT_EQ(block.values[16 + 7], 3.0f);
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(block.values) % 64, 0u);
+  EXPECT_EQ(std::vector<uint16_t>(block.columns, block.columns + 3), (std::vector<uint16_t>{1, 3, 3}));
+  const auto* stored = static_cast<const float*>(block.values.data);
+  EXPECT_EQ(stored[5], 1.0f);
+  EXPECT_EQ(stored[8], 2.0f);
+  EXPECT_EQ(stored[16 + 7], 3.0f);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(stored) % 64, 0u);
+}
+
+TEST(PackedWeights, SortsTheRowsOfSellByWhatTheyKeep) {
+  // Rows keep 0, 1, 2, 3 and 2 columns of 4.
+  const std::vector<float> weights = {0, 0, 0, 0, 0, 5, 0, 0, 1, 0, 2, 0, 7, 8, 9, 0, 0, 3, 0, 4};
+  const PackedWeights packed = PackDense(weights, 5, 4, WeightFormat::kSell);
+  const SellMatrix w = packed.sell();
+  EXPECT_EQ(w.chunk_rows, 16u);
+  EXPECT_EQ(std::vector<uint16_t>(w.order, w.order + 8), (std::vector<uint16_t>{3, 2, 4, 1, 0, 5, 6, 7}));
+  EXPECT_EQ(std::vector<uint8_t>(w.counts, w.counts + 2), (std::vector<uint8_t>{3, 0}));
+  EXPECT_EQ(std::vector<uint8_t>(w.columns, w.columns + 12),
+            (std::vector<uint8_t>{0, 0, 1, 1, 1, 2, 3, 1, 2, 2, 3, 1}));
+  EXPECT_EQ(packed.stored_values(), 12u);
+}
+
+TEST(PackedWeights, WindowsOfEllHoldOneValueOfEachRow) {
+  std::vector<float> weights(16 * 40, 0.0f);
+  weights[0 * 40 + 2] = 1.0f;
+  weights[0 * 40 + 39] = 2.0f;
+  weights[3 * 40 + 33] = 3.0f;   // in the window that starts at 2
+  weights[15 * 40 + 34] = 4.0f;  // just outside it
+  const PackedWeights packed = PackDense(weights, 16, 40, WeightFormat::kEll);
+  const EllMatrix w = packed.ell();
+  ASSERT_EQ(w.offsets[1], 2u);
+  EXPECT_EQ(w.windows[0], 2u);
+  EXPECT_EQ(w.windows[1], 34u);
+  EXPECT_EQ(w.columns[3], 31u);
+  EXPECT_EQ(w.columns[16 + 0], 5u);
+  EXPECT_EQ(w.columns[16 + 15], 0u);
+}
+
+TEST(PackedWeights, RoundsToHalfPrecision) {
+  const std::vector<float> weights = {1.0f, 1.0f + 1.0f / 4096, 0.1f, 65504.0f, 1e-9f, -3e-8f};
+  for (const WeightFormat format : kFormats) {
+    if (format == WeightFormat::kCsr) continue;
+    const PackedWeights packed = PackDense(weights, 1, 6, format, Storage::kFloat16);
+    EXPECT_EQ(Unpacked(packed),
+              (std::vector<float>{1.0f, 1.0f, 0.0999755859375f, 65504.0f, 0.0f, -5.9604645e-8f}));
+    EXPECT_EQ(packed.section(Section::kValues).size(), packed.stored_values() * 2);
+  }
+  EXPECT_THROW(PackDense(weights, 1, 6, WeightFormat::kCsr, Storage::kFloat16), Error);
+}
+
+TEST(PackedWeights, NumbersTooManyColumnsOnlyWhereItCan) {
+  const std::vector<float> weights(65537, 1.0f);
+  for (const WeightFormat format : kFormats) {
+    const bool fits = format == WeightFormat::kDense || format == WeightFormat::kCsr;
+    if (fits) {
+      EXPECT_EQ(Unpacked(PackDense(weights, 1, weights.size(), format)), weights);
+    } else {
+      EXPECT_THROW(PackDense(weights, 1, weights.size(), format), Error);
+    }
+  }
+}
+
+// Arrays as they come from a file.
+PackedWeights::Sections CopySections(const PackedWeights& packed) {
+  PackedWeights::Sections copies;
+  for (size_t i = 0; i < kSections; ++i) {
+    const AlignedBuffer<uint8_t>& section = packed.section(static_cast<Section>(i));
+    copies[i] = AlignedBuffer<uint8_t>(section.size());
+    if (section.size() > 0) std::memcpy(copies[i].data(), section.data(), section.size());
+  }
+  return copies;
+}
+
+TEST(PackedWeights, TakesItsOwnSectionsBack) {
+  for (const WeightFormat format : kFormats) {
+    const std::vector<float> weights = RandomWeights(600, 300, 0.8, 4);
+    const PackedWeights packed = PackDense(weights, 600, 300, format);
+    EXPECT_EQ(Unpacked(PackedWeights::FromSections(packed.shape(), CopySections(packed))), weights);
+  }
+}
+
+// Every byte of every section but the values, set to something else: refused, or harmless.
+TEST(PackedWeights, RefusesSectionsThatLeaveTheMatrix) {
+  const std::vector<float> weights = RandomWeights(21, 140, 0.8, 4);
+  for (const WeightFormat format : kFormats) {
+    const PackedWeights packed = PackDense(weights, 21, 140, format);
+    size_t refused = 0;
+    for (size_t i = 0; i < kSections; ++i) {
+      if (static_cast<Section>(i) == Section::kValues) continue;
+      const size_t size = packed.section(static_cast<Section>(i)).size();
+      for (size_t byte = 0; byte < size; ++byte) {
+        for (const int flip : {1, 0x80, 0xff}) {
+          PackedWeights::Sections sections = CopySections(packed);
+          sections[i][byte] = static_cast<uint8_t>(sections[i][byte] ^ flip);
+          try {
+            Unpacked(PackedWeights::FromSections(packed.shape(), std::move(sections)));
+          } catch (const Error& error) {
+            ++refused;
+            EXPECT_EQ(error.code(), ErrorCode::kModel);
+          }
+        }
+      }
+      PackedWeights::Sections longer = CopySections(packed);
+      longer[i] = AlignedBuffer<uint8_t>(size + 1);
+      EXPECT_THROW(PackedWeights::FromSections(packed.shape(), std::move(longer)), Error);
+    }
+    EXPECT_EQ(refused > 0, format != WeightFormat::kDense);
+  }
 }
 
 TEST(PackedWeights, ReadsAnyStridesAndAnyAlignment) {
@@ -129,8 +233,8 @@ TEST(PackedWeights, RefusesViewsThatLeaveTheirBytes) {
 }
 
 TEST(PackedWeights, NamesItsFormats) {
-  const char* names[] = {"dense", "block16", "block8", "block4", "csr"};
-  for (size_t i = 0; i < 5; ++i) EXPECT_EQ(ParseWeightFormat(names[i]), kFormats[i]);
+  const char* names[] = {"dense", "block16", "block8", "block4", "csr", "sell", "ell"};
+  for (size_t i = 0; i < 7; ++i) EXPECT_EQ(ParseWeightFormat(names[i]), kFormats[i]);
   for (const char* name : {"", "CSR", "block32", "dense "}) {
     try {
       ParseWeightFormat(name);

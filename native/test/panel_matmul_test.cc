@@ -1,17 +1,14 @@
-#include "runtime/ops/panel_matmul.h"
-
 #include <cmath>
 #include <vector>
 
 #include "kernel_test.h"
 #include "matmul_case.h"
+#include "runtime/ops/product.h"
 
 namespace espalier {
 namespace {
 
 ESPALIER_KERNEL_SUITE(PanelMatmul);
-
-enum class Finish { kNone, kBias, kAll };
 
 struct Case {
   size_t rows;
@@ -39,12 +36,10 @@ void CheckCase(const Case& c, const std::vector<float>& weights, const Run& run)
   const EdgeBuffer<float> bias(RandomValues(c.rows, 6));
   const std::vector<float> residual_values = RandomValues((c.rows - 1) * (c.width + 1) + c.width, 7);
   const EdgeBuffer<float> residual(residual_values);
-  const bool all = c.finish == Finish::kAll;
-  const Epilogue epilogue = {c.finish == Finish::kNone ? nullptr : bias.data(),
-                             all ? residual.data() : nullptr, c.width + 1, all ? -0.75f : -kNoLimit,
-                             all ? 1.5f : kNoLimit};
+  const EdgeBuffer<float> scale(RandomValues(c.rows, 8));
+  const Epilogue epilogue = MakeEpilogue(c.finish, scale.data(), bias.data(), residual.data(), c.width + 1);
   GuardedOutput out(c.rows * stride);
-  run(c.row_begin, c.rows, Panel{panel.data(), panel_rows.data()}, out.data(), stride, epilogue);
+  run(c.row_begin, c.rows, Panel{panel.data(), panel_rows.data(), 0}, out.data(), stride, epilogue);
 
   out.ExpectGuardsIntact();
   for (size_t row = 0; row < c.rows; ++row) {
@@ -58,9 +53,7 @@ void CheckCase(const Case& c, const std::vector<float>& weights, const Run& run)
       for (size_t k = 0; k < c.cols; ++k) {
         expected.AddTerm(static_cast<double>(weights[row * c.cols + k]) * x[k * c.width + t]);
       }
-      if (epilogue.bias != nullptr) expected.AddTerm(epilogue.bias[row]);
-      if (all) expected.AddTerm(residual_values[row * (c.width + 1) + t]);
-      expected.Clamp(epilogue.lo, epilogue.hi);
+      FinishExpected(expected, epilogue, row, residual_values[row * (c.width + 1) + t]);
       ASSERT_NEAR(out[at], expected.value, expected.Tolerance()) << "row " << row << " column " << t;
     }
   }
@@ -68,19 +61,19 @@ void CheckCase(const Case& c, const std::vector<float>& weights, const Run& run)
 
 // make_run(packed) gives the run of CheckCase.
 template <typename MakeRun>
-void CheckGrid(WeightFormat format, size_t row_step, const MakeRun& make_run) {
+void CheckGrid(WeightFormat format, Storage storage, size_t row_step, const MakeRun& make_run) {
   size_t number = 0;
   for (const size_t rows : {1, 3, 4, 5, 8, 9, 15, 16, 17, 33}) {
     for (const size_t cols : {1, 2, 19, 130}) {
       for (const double sparsity : {0.0, 0.5, 0.9, 1.0}) {
         const std::vector<float> weights =
-            RandomWeights(rows, cols, sparsity, static_cast<uint32_t>(rows + cols));
-        const PackedWeights packed = PackDense(weights, rows, cols, format);
+            RoundedToHalf(RandomWeights(rows, cols, sparsity, static_cast<uint32_t>(rows + cols)));
+        const PackedWeights packed = PackDense(weights, rows, cols, format, storage);
         const auto run = make_run(packed);
         for (const size_t width :
              {1, 7, 8, 9, 15, 16, 17, 24, 31, 33, 47, 48, 49, 64, 80, 97, 112, 128, 129, 160}) {
           const Case c = {rows, cols, width, number % 3 == 0 && rows > row_step ? row_step : 0,
-                          static_cast<Finish>(number % 4 % 3)};
+                          static_cast<Finish>(number % 4)};
           ++number;
           SCOPED_TRACE(testing::Message() << rows << " x " << cols << " x " << width << ", sparsity "
                                           << sparsity << ", from row " << c.row_begin);
@@ -102,19 +95,31 @@ auto BlockRun(PanelBlockMatmul kernel) {
 }
 
 ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block16, Dense) {
-  CheckGrid(WeightFormat::kDense, 16, BlockRun(kernels().panel_matmul_block16));
+  CheckGrid(WeightFormat::kDense, Storage::kFloat32, 16, BlockRun(kernels().panel_matmul_block16));
+}
+ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block16, DenseHalf) {
+  CheckGrid(WeightFormat::kDense, Storage::kFloat16, 16, BlockRun(kernels().panel_matmul_block16));
 }
 ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block16, Sparse) {
-  CheckGrid(WeightFormat::kBlock16, 16, BlockRun(kernels().panel_matmul_block16));
+  CheckGrid(WeightFormat::kBlock16, Storage::kFloat32, 16, BlockRun(kernels().panel_matmul_block16));
+}
+ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block16, SparseHalf) {
+  CheckGrid(WeightFormat::kBlock16, Storage::kFloat16, 16, BlockRun(kernels().panel_matmul_block16));
 }
 ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block8, Sparse) {
-  CheckGrid(WeightFormat::kBlock8, 16, BlockRun(kernels().panel_matmul_block8));
+  CheckGrid(WeightFormat::kBlock8, Storage::kFloat32, 16, BlockRun(kernels().panel_matmul_block8));
+}
+ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block8, SparseHalf) {
+  CheckGrid(WeightFormat::kBlock8, Storage::kFloat16, 16, BlockRun(kernels().panel_matmul_block8));
 }
 ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block4, Sparse) {
-  CheckGrid(WeightFormat::kBlock4, 16, BlockRun(kernels().panel_matmul_block4));
+  CheckGrid(WeightFormat::kBlock4, Storage::kFloat32, 16, BlockRun(kernels().panel_matmul_block4));
+}
+ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block4, SparseHalf) {
+  CheckGrid(WeightFormat::kBlock4, Storage::kFloat16, 16, BlockRun(kernels().panel_matmul_block4));
 }
 ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_csr, Sparse) {
-  CheckGrid(WeightFormat::kCsr, 1, [this](const PackedWeights& packed) {
+  CheckGrid(WeightFormat::kCsr, Storage::kFloat32, 1, [this](const PackedWeights& packed) {
     return
         [kernel = kernels().panel_matmul_csr, w = packed.csr()](
             size_t row_begin, size_t row_end, const Panel& panel, float* out, size_t out_stride,
@@ -129,11 +134,11 @@ ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_block4, RowRange) {
   const std::vector<float> weights = RandomWeights(rows, cols, 0.3, 1);
   AlignedBuffer<float> values(cols * 16);
   const std::vector<uint32_t> panel_rows = PanelRows(cols, 16);
-  const Panel panel{values.data(), panel_rows.data()};
+  const Panel panel{values.data(), panel_rows.data(), 0};
   for (const WeightFormat format : {WeightFormat::kDense, WeightFormat::kBlock16, WeightFormat::kBlock8,
                                     WeightFormat::kBlock4, WeightFormat::kCsr}) {
     const PackedWeights packed = PackDense(weights, rows, cols, format);
-    const Epilogue none = {nullptr, nullptr, 0, -kNoLimit, kNoLimit};
+    const Epilogue none = MakeEpilogue(Finish::kNone, nullptr, nullptr, nullptr, 0);
     GuardedOutput out(rows * 16);
     if (format == WeightFormat::kCsr) {
       kernels().panel_matmul_csr(packed.csr(), 16, 32, panel, 16, out.data(), 16, none);
@@ -154,8 +159,10 @@ ESPALIER_KERNEL_TEST(PanelMatmul, panel_matmul_csr, NaN) {
   AlignedBuffer<float> values(3 * 16);
   values[16 + 2] = std::nanf("");
   const std::vector<uint32_t> panel_rows = PanelRows(3, 16);
-  const Panel panel{values.data(), panel_rows.data()};
-  const Epilogue relu6 = {nullptr, nullptr, 0, 0.0f, 6.0f};
+  const Panel panel{values.data(), panel_rows.data(), 0};
+  Epilogue relu6 = MakeEpilogue(Finish::kNone, nullptr, nullptr, nullptr, 0);
+  relu6.lo = 0.0f;
+  relu6.hi = 6.0f;
   const PackedWeights csr = PackDense(weights, 2, 3, WeightFormat::kCsr);
   const PackedWeights dense = PackDense(weights, 2, 3, WeightFormat::kDense);
   GuardedOutput a(2 * 16);

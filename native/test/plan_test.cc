@@ -189,7 +189,7 @@ TEST(Plan, ConvolutionAgreesWithTheDefinitionInEveryFormatAndThreadCount) {
     for (size_t threads : {1, 2, 3, 8}) {
       Session session(*kernels, threads);
       for (WeightFormat format : {WeightFormat::kDense, WeightFormat::kBlock16, WeightFormat::kBlock8,
-                                  WeightFormat::kBlock4, WeightFormat::kCsr}) {
+                                  WeightFormat::kBlock4, WeightFormat::kCsr, WeightFormat::kSell}) {
         const PlanSpec spec = ConvPlan(session, channels, outputs, side, weights, format);
         const std::vector<float> y = RunFloats(session, spec, x);
         for (size_t i = 0; i < y.size(); ++i) {

@@ -4,10 +4,9 @@
 // [k, m], b is stored [n, k]. floats: "alpha" scales the product.
 
 #include <algorithm>
-#include <limits>
 
 #include "runtime/ops/factories.h"
-#include "runtime/ops/panel_matmul.h"
+#include "runtime/ops/product.h"
 
 namespace espalier {
 namespace {
@@ -31,10 +30,10 @@ class BatchMatmul final : public Step {
     spec.ExpectFloat32();
     spec.Expect(a_offsets_.size() == b_offsets_.size(), "as many offsets of a as of b");
     for (size_t offset : a_offsets_)
-      spec.Expect(AddSizes(offset, Product({m_, k_})) <= spec.inputs[0].Elements(), "offsets inside a");
+      spec.Expect(AddSizes(offset, MultiplyAll({m_, k_})) <= spec.inputs[0].Elements(), "offsets inside a");
     for (size_t offset : b_offsets_)
-      spec.Expect(AddSizes(offset, Product({k_, n_})) <= spec.inputs[1].Elements(), "offsets inside b");
-    spec.Expect(spec.outputs[0].Elements() == Product({a_offsets_.size(), m_, n_}),
+      spec.Expect(AddSizes(offset, MultiplyAll({k_, n_})) <= spec.inputs[1].Elements(), "offsets inside b");
+    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({a_offsets_.size(), m_, n_}),
                 "an output [batch, m, n]");
     a_ = build.resolve(spec.inputs[0]);
     b_ = build.resolve(spec.inputs[1]);
@@ -54,19 +53,17 @@ class BatchMatmul final : public Step {
     const float* a = context.At<const float>(a_) + a_offsets_[batch];
     const float* b = context.At<const float>(b_) + b_offsets_[batch];
     float* y = context.At<float>(y_) + batch * m_ * n_;
-    size_t row_begin = 0;
-    size_t row_end = 0;
-    RowRange(m_, row_parts_, chunk % row_parts_, &row_begin, &row_end);
+    const Split split{(m_ + kRowBlock - 1) / kRowBlock, row_parts_};
+    const size_t row_begin = split.Begin(chunk % row_parts_) * kRowBlock;
+    const size_t row_end = std::min(split.End(chunk % row_parts_) * kRowBlock, m_);
 
     float* packed = reinterpret_cast<float*>(scratch);  // [row blocks, k, 16]
     float* panel = packed + packed_floats_;             // [k, panel width]
     for (size_t row = row_begin; row < row_end; row += kRowBlock) {
       PackRows(a, row, std::min(kRowBlock, row_end - row), packed + row * k_);
     }
-    const BlockMatrix weights{m_, k_, nullptr, nullptr, packed};
-    Epilogue epilogue{};
-    epilogue.lo = -std::numeric_limits<float>::infinity();
-    epilogue.hi = std::numeric_limits<float>::infinity();
+    const BlockMatrix weights{m_, k_, nullptr, nullptr, {packed, false}};
+    const Epilogue epilogue = EpilogueOf(Activation{});
     for (size_t column = 0; column < n_; column += panel_width_) {
       const size_t width = std::min(panel_width_, n_ - column);
       if (transpose_b_) {
@@ -74,8 +71,9 @@ class BatchMatmul final : public Step {
       } else {
         for (size_t k = 0; k < k_; ++k) std::copy_n(b + k * n_ + column, width, panel + k * panel_width_);
       }
-      kernels_.panel_matmul_block16(weights, row_begin, row_end, Panel{panel, panel_rows_.data()}, width,
-                                    y + column, n_, epilogue);
+      kernels_.panel_matmul_block16(weights, row_begin, row_end,
+                                    Panel{panel, panel_rows_.data(), panel_width_}, width, y + column, n_,
+                                    epilogue);
     }
   }
 

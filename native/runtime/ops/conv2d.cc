@@ -4,10 +4,9 @@
 
 #include <algorithm>
 
-#include "runtime/ops/activation.h"
 #include "runtime/ops/conv_panel.h"
 #include "runtime/ops/factories.h"
-#include "runtime/ops/panel_matmul.h"
+#include "runtime/ops/product.h"
 
 namespace espalier {
 namespace {
@@ -25,11 +24,13 @@ class Conv2d final : public Step {
                 "weights for every group");
     group_channels_ = g.channels / groups;
     group_outputs_ = g.out_channels / groups;
+    std::vector<std::shared_ptr<const PackedWeights>> weights;
     for (size_t id : spec.weights) {
-      weights_.push_back(build.weights(id));
-      spec.Expect(weights_.back()->rows() == group_outputs_ &&
-                      weights_.back()->cols() == Product({group_channels_, g.taps()}),
-                  "weights [outputs, channels x taps]");
+      weights.push_back(build.weights(id));
+      spec.Expect(weights.back()->rows() == group_outputs_ &&
+                      weights.back()->cols() == MultiplyAll({group_channels_, g.taps()}) &&
+                      weights.back()->format() != WeightFormat::kEll,
+                  "weights [outputs, channels x taps] in a format for several pixels");
     }
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
@@ -48,38 +49,37 @@ class Conv2d final : public Step {
     panel_ = std::make_unique<ConvPanel>(g, group_channels_, build.threads);
     const size_t pieces = g.batch * groups * panel_->tiles();
     // Where there are few tiles the rows are shared too; each thread then prepares the tile for itself.
-    row_parts_ = pieces >= build.threads ? 1 : std::min(build.threads, (group_outputs_ + 15) / 16);
+    const size_t parts = pieces >= build.threads ? 1 : build.threads;
+    size_t sums = 0;
+    for (const std::shared_ptr<const PackedWeights>& group : weights) {
+      products_.emplace_back(kernels_, group, parts);
+      sums = std::max(sums, products_.back().scratch_floats(0));
+      row_parts_ = std::max(row_parts_, products_.back().parts());
+    }
     chunks_ = pieces * row_parts_;
-    scratch_bytes_ = panel_->scratch_floats() * sizeof(float);
+    panel_floats_ = RoundUp(panel_->scratch_floats(), 16);
+    scratch_bytes_ = (panel_floats_ + sums) * sizeof(float);
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
     const WindowGeometry& g = geometry_;
     const size_t part = chunk % row_parts_;
     const size_t tile = chunk / row_parts_ % panel_->tiles();
-    const size_t group = chunk / row_parts_ / panel_->tiles() % weights_.size();
-    const size_t image = chunk / row_parts_ / panel_->tiles() / weights_.size();
-    size_t row_begin = 0;
-    size_t row_end = 0;
-    RowRange(group_outputs_, row_parts_, part, &row_begin, &row_end);
+    const size_t group = chunk / row_parts_ / panel_->tiles() % products_.size();
+    const size_t image = chunk / row_parts_ / panel_->tiles() / products_.size();
+    const Product& product = products_[group];
+    if (part >= product.parts()) return;  // a group with fewer rows to share than another
     const float* x = context.At<const float>(x_) + (image * g.channels + group * group_channels_) * g.plane();
     const size_t first_output = (image * g.out_channels + group * group_outputs_) * g.out_plane();
-    Epilogue epilogue{};
+    Epilogue epilogue = EpilogueOf(activation_);
     epilogue.bias = has_bias_ ? context.At<const float>(bias_) + group * group_outputs_ : nullptr;
     epilogue.residual_stride = g.out_plane();
-    epilogue.lo = activation_.lo;
-    epilogue.hi = activation_.hi;
-    panel_->ForEachRun(x, tile, reinterpret_cast<float*>(scratch), [&](const ConvPanel::Run& run) {
+    auto* floats = reinterpret_cast<float*>(scratch);
+    panel_->ForEachRun(x, tile, floats, [&](const ConvPanel::Run& run) {
       const size_t offset = first_output + run.pixel;
-      float* y = context.At<float>(y_) + offset;
       epilogue.residual = has_residual_ ? context.At<const float>(residual_) + offset : nullptr;
-      PanelMatmul(kernels_, *weights_[group], row_begin, row_end, run.panel, run.width, y, g.out_plane(),
-                  epilogue);
-      if (activation_.is_clamp()) return;
-      for (size_t row = row_begin; row < row_end; ++row) {
-        float* values = y + row * g.out_plane();
-        kernels_.unary(activation_.op, activation_.alpha, activation_.beta, values, values, run.width);
-      }
+      product.ToRows(part, run.panel, run.width, context.At<float>(y_) + offset, g.out_plane(), epilogue,
+                     floats + panel_floats_);
     });
   }
 
@@ -87,10 +87,11 @@ class Conv2d final : public Step {
   const KernelTable& kernels_;
   const WindowGeometry geometry_;
   const Activation activation_;
-  std::vector<std::shared_ptr<const PackedWeights>> weights_;  // by group
+  std::vector<Product> products_;  // by group
   size_t group_channels_ = 0;
   size_t group_outputs_ = 0;
   std::unique_ptr<ConvPanel> panel_;
+  size_t panel_floats_ = 0;
   size_t row_parts_ = 1;
   Address x_, y_, bias_, residual_;
   bool has_bias_ = false;

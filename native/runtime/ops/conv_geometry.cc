@@ -32,7 +32,7 @@ WindowGeometry ReadWindow(const StepSpec& spec) {
   // Far from overflow, wherever in or outside the padding a window looks; src/compile/lower/convolution.ts
   // refuses what goes further by a message about the model.
   constexpr size_t kMostTaps = size_t{1} << 24;
-  spec.Expect(Product({g.kernel_h, g.kernel_w}) <= kMostTaps, "windows of fewer taps");
+  spec.Expect(MultiplyAll({g.kernel_h, g.kernel_w}) <= kMostTaps, "windows of fewer taps");
   constexpr size_t kFarthest = size_t{1} << 40;
   const auto reach = [](size_t out, size_t stride, size_t kernel, size_t dilation, size_t pad) {
     return AddSizes(

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/ops/panel_matmul.h"
+#include "runtime/ops/product.h"
 
 namespace espalier {
 namespace {
@@ -169,13 +169,13 @@ ConvPanel::Run ConvPanel::RunOf(const float* x, size_t tile, size_t index,
                                 const float* scratch) const noexcept {
   const WindowGeometry& g = geometry_;
   if (way_ == Way::kRows) {
-    const Panel panel{scratch + index * g.stride_h * row_floats_, rows_.data()};
+    const Panel panel{scratch + index * g.stride_h * row_floats_, rows_.data(), 0};
     return Run{panel, (tile * tile_rows_ + index) * g.out_width, g.out_width};
   }
   const size_t pixel = tile * tile_pixels_;
   const size_t width = std::min(tile_pixels_, g.out_plane() - pixel);
-  if (SeesPlane(tile)) return Run{Panel{x + pixel, plane_rows_.data()}, pixel, width};
-  return Run{Panel{scratch, rows_.data()}, pixel, width};
+  if (SeesPlane(tile)) return Run{Panel{x + pixel, plane_rows_.data(), g.plane()}, pixel, width};
+  return Run{Panel{scratch, rows_.data(), tile_pixels_}, pixel, width};
 }
 
 void ConvPanel::PackRows(const float* x, size_t tile, float* scratch) const noexcept {

@@ -21,7 +21,7 @@ class ConvScatter final : public Step {
         activation_(ReadActivation(spec)) {
     const WindowGeometry& g = geometry_;
     has_bias_ = spec.Int("has_bias", 0) != 0;
-    spec.Expect(g.channels == Product({g.out_channels, g.taps()}),
+    spec.Expect(g.channels == MultiplyAll({g.out_channels, g.taps()}),
                 "x [batch, out channels x taps, height, width]");
     spec.Expect(spec.inputs.size() == 1u + has_bias_, "x and bias");
     x_ = build.resolve(spec.inputs[0]);

@@ -25,7 +25,7 @@ class DepthwiseConv2d final : public Step {
     has_bias_ = spec.Int("has_bias", 0) != 0;
     has_residual_ = spec.Int("has_residual", 0) != 0;
     spec.Expect(spec.inputs.size() == 2u + has_bias_ + has_residual_, "x, weights, bias and residual");
-    spec.Expect(spec.inputs[1].Elements() == Product({g.out_channels, g.taps()}),
+    spec.Expect(spec.inputs[1].Elements() == MultiplyAll({g.out_channels, g.taps()}),
                 "weights [out channels, taps]");
     x_ = build.resolve(spec.inputs[0]);
     weights_ = build.resolve(spec.inputs[1]);

@@ -18,8 +18,9 @@ class Gather final : public Step {
     spec.Expect(spec.inputs[0].dtype == spec.outputs[0].dtype, "input and output of one type");
     wide_ = index_type == DType::kInt64;
     count_ = spec.inputs[1].Elements();
-    spec.Expect(spec.inputs[0].Elements() == Product({outer_, axis_, inner_}), "data [outer, axis, inner]");
-    spec.Expect(spec.outputs[0].Elements() == Product({outer_, count_, inner_}),
+    spec.Expect(spec.inputs[0].Elements() == MultiplyAll({outer_, axis_, inner_}),
+                "data [outer, axis, inner]");
+    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({outer_, count_, inner_}),
                 "an output [outer, count, inner]");
     x_ = build.resolve(spec.inputs[0]);
     indices_ = build.resolve(spec.inputs[1]);

@@ -1,118 +1,158 @@
-// y [n, outputs] = x [n, inputs] * W^T with packed weights W [outputs, inputs]. inputs: x, bias [outputs] if
-// has_bias, residual [n, outputs] if has_residual.
+// y [n, outputs] = x [n, inputs] * W^T with packed weights W [outputs, inputs]. inputs: x; scale [outputs] if
+// has_scale; bias [outputs] if has_bias; residual [n, outputs] if has_residual.
+//
+// With a second weight matrix B [rank, inputs], W has inputs + rank columns, and the last ones multiply B x:
+// a sparse and a low-rank product in one pass over the outputs (W = [S, A]: y = S x + A (B x)).
 
 #include <algorithm>
-#include <limits>
 
-#include "runtime/ops/activation.h"
 #include "runtime/ops/factories.h"
-#include "runtime/ops/panel_matmul.h"
+#include "runtime/ops/product.h"
 
 namespace espalier {
 namespace {
+
+// How many threads one vector is worth: less than this is not worth another one.
+constexpr size_t kVectorBytesPerPart = 32 * 1024;
+
+size_t PartsOf(const PackedWeights& weights, size_t n, size_t tiles, size_t threads) {
+  if (n == 1) return SplitWork(weights.byte_size(), kVectorBytesPerPart, threads).parts;
+  return threads == 1 || tiles >= threads * 2 ? 1 : threads * 2;
+}
 
 class Matmul final : public Step {
  public:
   Matmul(const StepSpec& spec, const BuildContext& build)
       : Step(spec.name), kernels_(build.kernels), activation_(ReadActivation(spec)) {
-    spec.Expect(spec.weights.size() == 1 && spec.outputs.size() == 1, "one weight matrix and one output");
-    weights_ = build.weights(spec.weights[0]);
-    has_bias_ = spec.Int("has_bias", 0) != 0;
-    has_residual_ = spec.Int("has_residual", 0) != 0;
-    spec.Expect(spec.inputs.size() == 1u + has_bias_ + has_residual_, "x, bias and residual");
-    spec.ExpectFloat32();
-    const size_t outputs = weights_->rows();
-    const size_t inputs = weights_->cols();
+    spec.Expect(!spec.weights.empty() && spec.weights.size() <= 2 && spec.outputs.size() == 1,
+                "one or two weight matrices and one output");
+    const std::shared_ptr<const PackedWeights> weights = build.weights(spec.weights[0]);
     n_ = spec.Size("n");
-    spec.Expect(spec.inputs[0].Elements() == Product({n_, inputs}), "x [n, inputs]");
-    spec.Expect(spec.outputs[0].Elements() == Product({n_, outputs}), "an output [n, outputs]");
-    x_ = build.resolve(spec.inputs[0]);
-    y_ = build.resolve(spec.outputs[0]);
-    if (has_bias_) {
-      spec.Expect(spec.inputs[1].Elements() == outputs, "a bias [outputs]");
-      bias_ = build.resolve(spec.inputs[1]);
+    outputs_ = weights->rows();
+    inputs_ = weights->cols();
+    const WeightFormat format = weights->format();
+    spec.Expect(n_ == 1 ? format != WeightFormat::kSell : format != WeightFormat::kEll,
+                "weights in a format for as many rows of x");
+    if (spec.weights.size() == 2) {
+      low_rank_ = std::make_unique<Product>(kernels_, build.weights(spec.weights[1]), 1);
+      spec.Expect(low_rank_->cols() + low_rank_->rows() == inputs_ &&
+                      low_rank_->weights().format() == WeightFormat::kDense,
+                  "dense weights [rank, inputs] beside weights [outputs, inputs + rank]");
+      inputs_ -= low_rank_->rows();
     }
-    if (has_residual_) {
-      spec.Expect(spec.inputs.back().Elements() == Product({n_, outputs}), "a residual [n, outputs]");
-      residual_ = build.resolve(spec.inputs.back());
-    }
-    const size_t row_blocks = (outputs + 15) / 16;
+    ReadOperands(spec, build);
+
+    tiles_ = CutTokens(format, n_);
+    product_ =
+        std::make_unique<Product>(kernels_, weights, PartsOf(*weights, n_, tiles_.count, build.threads));
+    chunks_ = tiles_.count * product_->parts();
     if (n_ == 1) {
-      constexpr size_t kBytesPerPart = 32 * 1024;  // less is not worth another thread
-      const size_t bytes_per_block = weights_->byte_size() / std::max<size_t>(row_blocks, 1);
-      row_parts_ =
-          SplitWork(row_blocks, kBytesPerPart / std::max<size_t>(bytes_per_block, 1), build.threads).parts;
-      chunks_ = row_parts_;
+      scratch_bytes_ = (weights->cols() + Product::kVectorSlack) * sizeof(float);
       return;
     }
-    panel_width_ = std::min(PanelWidth(inputs, n_), RoundUp(n_, 16));
-    panel_rows_ = PanelRows(inputs, panel_width_);
-    tiles_ = (n_ + panel_width_ - 1) / panel_width_;
-    row_parts_ = tiles_ >= build.threads * 2 ? 1 : std::min(build.threads * 2, row_blocks);
-    if (build.threads == 1) row_parts_ = 1;
-    row_parts_ = std::max<size_t>(row_parts_, 1);
-    chunks_ = tiles_ * row_parts_;
-    scratch_bytes_ = (inputs + outputs) * panel_width_ * sizeof(float);
+    panel_rows_ = PanelRows(weights->cols(), tiles_.width);
+    panel_floats_ = RoundUp(weights->cols() * tiles_.width + kPanelSlack, 16);
+    const size_t sums = product_->scratch_floats(tiles_.width);
+    if (product_->parts() > 1) {  // parts of a tile share its panel: it is packed first, for all of them
+      first_stage_chunks_ = tiles_.count;
+      chunks_ += first_stage_chunks_;
+      shared_bytes_ = tiles_.count * panel_floats_ * sizeof(float);
+      scratch_bytes_ = sums * sizeof(float);
+    } else {
+      scratch_bytes_ = (panel_floats_ + sums) * sizeof(float);
+    }
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
-    const size_t outputs = weights_->rows();
-    size_t row_begin = 0;
-    size_t row_end = 0;
-    RowRange(outputs, row_parts_, chunk % row_parts_, &row_begin, &row_end);
-    Epilogue epilogue{};
-    epilogue.bias = has_bias_ ? context.At<const float>(bias_) : nullptr;
-    const bool clamp_now = !has_residual_ || n_ == 1;
-    epilogue.lo = clamp_now ? activation_.lo : -std::numeric_limits<float>::infinity();
-    epilogue.hi = clamp_now ? activation_.hi : std::numeric_limits<float>::infinity();
-    const float* residual = has_residual_ ? context.At<const float>(residual_) : nullptr;
-    const float* x = context.At<const float>(x_);
-    float* y = context.At<float>(y_);
-    if (n_ == 1) {
-      epilogue.residual = residual;
-      Gemv(kernels_, *weights_, row_begin, row_end, x, y, epilogue);
-      Finish(y + row_begin, nullptr, row_end - row_begin);
-      return;
+    auto* floats = reinterpret_cast<float*>(scratch);
+    if (n_ == 1) return RunVector(context, chunk, floats);
+    if (product_->parts() == 1) {
+      PackPanel(context, chunk, floats);
+      return RunTile(context, chunk, 0, floats, floats + panel_floats_);
     }
-
-    const size_t inputs = weights_->cols();
-    const size_t first = chunk / row_parts_ * panel_width_;
-    const size_t width = std::min(panel_width_, n_ - first);
-    float* panel = reinterpret_cast<float*>(scratch);  // [inputs, panel_width_]
-    float* product = panel + inputs * panel_width_;    // [outputs, panel_width_]
-    kernels_.transpose(x + first * inputs, inputs, width, inputs, panel, panel_width_);
-    PanelMatmul(kernels_, *weights_, row_begin, row_end, Panel{panel, panel_rows_.data()}, width, product,
-                panel_width_, epilogue);
-    float* out = y + first * outputs + row_begin;
-    kernels_.transpose(product + row_begin * panel_width_, panel_width_, row_end - row_begin, width, out,
-                       outputs);
-    if (!has_residual_ && activation_.is_clamp()) return;
-    for (size_t i = 0; i < width; ++i) {
-      Finish(out + i * outputs, residual ? residual + (first + i) * outputs + row_begin : nullptr,
-             row_end - row_begin);
-    }
+    auto* panels = reinterpret_cast<float*>(context.shared);
+    if (chunk < first_stage_chunks_) return PackPanel(context, chunk, panels + chunk * panel_floats_);
+    const size_t tile = (chunk - first_stage_chunks_) / product_->parts();
+    const size_t part = (chunk - first_stage_chunks_) % product_->parts();
+    RunTile(context, tile, part, panels + tile * panel_floats_, floats);
   }
 
  private:
-  // What the kernels' epilogue did not do, on one row of the output that is still in cache.
-  void Finish(float* y, const float* residual, size_t count) const noexcept {
-    if (residual != nullptr) {
-      kernels_.binary(BinaryOp::kAdd, y, 1, residual, 1, y, count);
-      if (activation_.is_clamp()) kernels_.unary(UnaryOp::kClip, activation_.lo, activation_.hi, y, y, count);
+  void ReadOperands(const StepSpec& spec, const BuildContext& build) {
+    has_scale_ = spec.Int("has_scale", 0) != 0;
+    has_bias_ = spec.Int("has_bias", 0) != 0;
+    has_residual_ = spec.Int("has_residual", 0) != 0;
+    spec.ExpectFloat32();
+    spec.Expect(spec.inputs.size() == 1u + has_scale_ + has_bias_ + has_residual_,
+                "x, scale, bias and residual");
+    spec.Expect(spec.inputs[0].Elements() == MultiplyAll({n_, inputs_}), "x [n, inputs]");
+    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({n_, outputs_}), "an output [n, outputs]");
+    x_ = build.resolve(spec.inputs[0]);
+    y_ = build.resolve(spec.outputs[0]);
+    size_t next = 1;
+    if (has_scale_) {
+      spec.Expect(spec.inputs[next].Elements() == outputs_, "a scale [outputs]");
+      scale_ = build.resolve(spec.inputs[next++]);
     }
-    if (!activation_.is_clamp())
-      kernels_.unary(activation_.op, activation_.alpha, activation_.beta, y, y, count);
+    if (has_bias_) {
+      spec.Expect(spec.inputs[next].Elements() == outputs_, "a bias [outputs]");
+      bias_ = build.resolve(spec.inputs[next++]);
+    }
+    if (has_residual_) {
+      spec.Expect(spec.inputs[next].Elements() == MultiplyAll({n_, outputs_}), "a residual [n, outputs]");
+      residual_ = build.resolve(spec.inputs[next]);
+    }
+  }
+
+  Epilogue EpilogueAt(const RunContext& context, size_t token) const noexcept {
+    Epilogue epilogue = EpilogueOf(activation_);
+    epilogue.residual_stride = outputs_;
+    if (has_scale_) epilogue.scale = context.At<const float>(scale_);
+    if (has_bias_) epilogue.bias = context.At<const float>(bias_);
+    if (has_residual_) epilogue.residual = context.At<const float>(residual_) + token * outputs_;
+    return epilogue;
+  }
+
+  void RunVector(const RunContext& context, size_t part, float* scratch) const noexcept {
+    const float* x = context.At<const float>(x_);
+    if (low_rank_ != nullptr || product_->weights().format() == WeightFormat::kEll) {
+      std::copy_n(x, inputs_, scratch);
+      if (low_rank_ != nullptr) low_rank_->Vector(0, x, scratch + inputs_, EpilogueOf(Activation{}));
+      x = scratch;
+    }
+    product_->Vector(part, x, context.At<float>(y_), EpilogueAt(context, 0));
+  }
+
+  // The panel [inputs + rank, tiles_.width] of a tile.
+  void PackPanel(const RunContext& context, size_t tile, float* panel) const noexcept {
+    const float* x = context.At<const float>(x_) + tiles_.Begin(tile) * inputs_;
+    kernels_.transpose(x, inputs_, tiles_.Width(tile), inputs_, panel, tiles_.width);
+    if (low_rank_ == nullptr) return;
+    low_rank_->ToRows(0, PanelOf(panel), tiles_.Width(tile), panel + inputs_ * tiles_.width, tiles_.width,
+                      EpilogueOf(Activation{}), nullptr);
+  }
+
+  Panel PanelOf(const float* panel) const noexcept { return Panel{panel, panel_rows_.data(), tiles_.width}; }
+
+  void RunTile(const RunContext& context, size_t tile, size_t part, const float* panel,
+               float* sums) const noexcept {
+    const size_t token = tiles_.Begin(tile);
+    product_->ToTokens(part, PanelOf(panel), tiles_.Width(tile), context.At<float>(y_) + token * outputs_,
+                       outputs_, EpilogueAt(context, token), sums);
   }
 
   const KernelTable& kernels_;
   const Activation activation_;
-  std::shared_ptr<const PackedWeights> weights_;
+  std::unique_ptr<Product> product_;
+  std::unique_ptr<Product> low_rank_;  // B, or null
   size_t n_ = 0;
-  size_t panel_width_ = 0;  // a multiple of 16
+  size_t inputs_ = 0;  // of x
+  size_t outputs_ = 0;
+  size_t panel_floats_ = 0;
   std::vector<uint32_t> panel_rows_;
-  size_t tiles_ = 1;
-  size_t row_parts_ = 1;
-  Address x_, y_, bias_, residual_;
+  TokenTiles tiles_{1, 1, 1, 1};
+  Address x_, y_, scale_, bias_, residual_;
+  bool has_scale_ = false;
   bool has_bias_ = false;
   bool has_residual_ = false;
 };

@@ -15,8 +15,9 @@ class Softmax final : public Step {
     const size_t outer = spec.Size("outer");
     spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
     spec.ExpectFloat32();
-    spec.Expect(spec.inputs[0].Elements() == Product({outer, n_, inner_}), "x [outer, n, inner]");
-    spec.Expect(spec.outputs[0].Elements() == Product({outer, n_, inner_}), "an output [outer, n, inner]");
+    spec.Expect(spec.inputs[0].Elements() == MultiplyAll({outer, n_, inner_}), "x [outer, n, inner]");
+    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({outer, n_, inner_}),
+                "an output [outer, n, inner]");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
     split_ = SplitWork(outer * inner_, std::max<size_t>(1024 / std::max<size_t>(n_, 1), 1), build.threads);
@@ -62,7 +63,7 @@ class LayerNorm final : public Step {
     spec.ExpectFloat32();
     for (size_t i = 1; i < spec.inputs.size(); ++i)
       spec.Expect(spec.inputs[i].Elements() == n_, "scale and bias [n]");
-    const size_t elements = Product({outer, n_});
+    const size_t elements = MultiplyAll({outer, n_});
     spec.Expect(spec.inputs[0].Elements() == elements && spec.outputs[0].Elements() == elements,
                 "x and y [outer, n]");
     x_ = build.resolve(spec.inputs[0]);

@@ -38,8 +38,8 @@ class Reduce final : public Step {
     spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
     spec.Expect(op_ >= ReduceOp::kSum && op_ < ReduceOp::kCount, "a reduction");
     spec.ExpectFloat32();
-    spec.Expect(spec.inputs[0].Elements() == Product({outer_, n_, inner_}), "x [outer, n, inner]");
-    spec.Expect(spec.outputs[0].Elements() == Product({outer_, inner_}), "an output [outer, inner]");
+    spec.Expect(spec.inputs[0].Elements() == MultiplyAll({outer_, n_, inner_}), "x [outer, n, inner]");
+    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({outer_, inner_}), "an output [outer, inner]");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
     split_ = SplitWork(outer_, std::max<size_t>(4096 / std::max<size_t>(n_ * inner_, 1), 1), build.threads);

@@ -45,8 +45,9 @@ class Resize2d final : public Step {
     const size_t planes = spec.Size("planes");
     spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
     spec.ExpectFloat32();
-    spec.Expect(spec.inputs[0].Elements() == Product({planes, height_, width_}), "x [planes, height, width]");
-    spec.Expect(spec.outputs[0].Elements() == Product({planes, rows_.lo.size(), columns_.lo.size()}),
+    spec.Expect(spec.inputs[0].Elements() == MultiplyAll({planes, height_, width_}),
+                "x [planes, height, width]");
+    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({planes, rows_.lo.size(), columns_.lo.size()}),
                 "an output [planes, out height, out width]");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);

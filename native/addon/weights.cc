@@ -1,0 +1,72 @@
+#include "addon/weights.h"
+
+#include "addon/convert.h"
+#include "addon/errors.h"
+#include "core/error.h"
+#include "core/sizes.h"
+#include "formats/packed_weights.h"
+
+namespace espalier {
+namespace {
+
+constexpr const char* kParameters[] = {"rows", "cols", "blockCols", "chunkRows"};
+
+Napi::Object ToPacked(Napi::Env env, const PackedWeights& weights) {
+  const PackedShape& shape = weights.shape();
+  const Napi::Object packed = Napi::Object::New(env);
+  packed.Set("format", NameOf(shape.format));
+  packed.Set("storage", NameOf(shape.storage));
+  const size_t parameters[] = {shape.rows, shape.cols, shape.block_cols, shape.chunk_rows};
+  for (size_t i = 0; i < 4; ++i) packed.Set(kParameters[i], static_cast<double>(parameters[i]));
+  const Napi::Object sections = Napi::Object::New(env);
+  for (size_t i = 0; i < kSections; ++i) {
+    const AlignedBuffer<uint8_t>& section = weights.section(static_cast<Section>(i));
+    if (section.empty()) continue;
+    Napi::Uint8Array bytes = Napi::Uint8Array::New(env, section.size());
+    std::memcpy(bytes.Data(), section.data(), section.size());
+    sections.Set(NameOf(static_cast<Section>(i)), bytes);
+  }
+  packed.Set("sections", sections);
+  return packed;
+}
+
+PackedWeights FromPacked(const Napi::Value& value) {
+  const Napi::Object packed = ToObject(value, "packed weights");
+  PackedShape shape;
+  shape.format = ParseWeightFormat(ToString(packed.Get("format"), "format"));
+  shape.storage = ParseStorage(ToString(packed.Get("storage"), "storage"));
+  size_t* const parameters[] = {&shape.rows, &shape.cols, &shape.block_cols, &shape.chunk_rows};
+  for (size_t i = 0; i < 4; ++i) *parameters[i] = ToSize(packed.Get(kParameters[i]), kParameters[i]);
+  const Napi::Object given = ToObject(packed.Get("sections"), "sections");
+  PackedWeights::Sections sections;
+  for (size_t i = 0; i < kSections; ++i) {
+    const char* name = NameOf(static_cast<Section>(i));
+    const Napi::Value section = given.Get(name);
+    if (section.IsUndefined()) continue;
+    const ByteView bytes = ToBytes(section, name);
+    sections[i] = AlignedBuffer<uint8_t>(bytes.size);
+    if (bytes.size != 0) std::memcpy(sections[i].data(), bytes.data, bytes.size);
+  }
+  return PackedWeights::FromSections(shape, std::move(sections));
+}
+
+}  // namespace
+
+Napi::Value PackWeights(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const WeightsArguments weights = ToWeightsArguments(info);
+    return ToPacked(info.Env(), PackedWeights::Pack(weights.view, weights.format, weights.storage));
+  });
+}
+
+Napi::Value UnpackWeights(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const PackedWeights weights = FromPacked(info[0]);
+    Napi::Float32Array dense =
+        Napi::Float32Array::New(info.Env(), MultiplySizes(weights.rows(), weights.cols()));
+    weights.Unpack(dense.Data());
+    return dense;
+  });
+}
+
+}  // namespace espalier

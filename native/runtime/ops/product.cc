@@ -1,0 +1,217 @@
+#include "runtime/ops/product.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace espalier {
+namespace {
+
+// Tokens of a strip of SELL: see pack_sell.cc.
+constexpr size_t kSellStrip = 64;
+
+// Up to as many tokens a kernel with lanes along the outputs wastes none; with more, lanes along the tokens
+// are faster, since weights are broadcast less often.
+constexpr size_t kFewTokens = 24;
+
+// Rows of sums that are finished together: with 96 tokens they fit the first-level cache.
+constexpr size_t kSumRows = 64;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr Epilogue kNoEpilogue = {nullptr,   nullptr,        nullptr, 0,   -kInfinity,
+                                  kInfinity, UnaryOp::kCopy, 0.0f,    0.0f};
+
+// Rows that a part must be a multiple of.
+size_t RowUnit(const PackedWeights& weights) {
+  return weights.format() == WeightFormat::kSell ? weights.shape().chunk_rows : 16;
+}
+
+// Stored blocks before row `row`, a multiple of RowUnit.
+size_t StoredBefore(const PackedWeights& weights, size_t row) {
+  switch (weights.format()) {
+    case WeightFormat::kDense:
+      return row;
+    case WeightFormat::kCsr:
+      return weights.csr().offsets[row];
+    case WeightFormat::kSell: {
+      const SellMatrix w = weights.sell();
+      return w.starts[row / w.chunk_rows * ((w.cols + w.block_cols - 1) / w.block_cols)];
+    }
+    case WeightFormat::kEll:
+      return weights.ell().offsets[row / 16];
+    default:
+      return weights.block().offsets[row / BlockRows(weights.format())];
+  }
+}
+
+std::vector<size_t> BalancedRows(const PackedWeights& weights, size_t parts) {
+  const size_t unit = RowUnit(weights);
+  const size_t units = (weights.rows() + unit - 1) / unit;
+  parts = std::max<size_t>(std::min(parts, units), 1);
+  // Every unit costs something, even when nothing is stored in it.
+  const auto cost = [&](size_t row) { return StoredBefore(weights, row) + row; };
+  const size_t total = cost((units - 1) * unit) * units / std::max<size_t>(units - 1, 1);
+  std::vector<size_t> bounds = {0};
+  for (size_t i = 1, row = 0; i < parts; ++i) {
+    const size_t most = (units - (parts - i)) * unit;  // leaves one unit for each part to come
+    row += unit;
+    while (row < most && cost(row) < total * i / parts) row += unit;
+    bounds.push_back(row);
+  }
+  bounds.push_back(weights.rows());
+  return bounds;
+}
+
+}  // namespace
+
+Product::Product(const KernelTable& kernels, std::shared_ptr<const PackedWeights> weights, size_t parts)
+    : kernels_(kernels), weights_(std::move(weights)), bounds_(BalancedRows(*weights_, parts)) {}
+
+size_t Product::scratch_floats(size_t width) const {
+  switch (weights_->format()) {
+    case WeightFormat::kSell:
+      return weights_->shape().chunk_rows * kSellStrip;
+    default:
+      return kSumRows * RoundUp(width, 16);
+  }
+}
+
+void Product::DirectRows(size_t row_begin, size_t row_end, const Panel& panel, size_t width, float* out,
+                         size_t out_stride, const Epilogue& epilogue) const noexcept {
+  switch (weights_->format()) {
+    case WeightFormat::kDense:
+    case WeightFormat::kBlock16:
+      return kernels_.panel_matmul_block16(weights_->block(), row_begin, row_end, panel, width, out,
+                                           out_stride, epilogue);
+    case WeightFormat::kBlock8:
+      return kernels_.panel_matmul_block8(weights_->block(), row_begin, row_end, panel, width, out,
+                                          out_stride, epilogue);
+    case WeightFormat::kBlock4:
+      return kernels_.panel_matmul_block4(weights_->block(), row_begin, row_end, panel, width, out,
+                                          out_stride, epilogue);
+    case WeightFormat::kCsr:
+      return kernels_.panel_matmul_csr(weights_->csr(), row_begin, row_end, panel, width, out, out_stride,
+                                       epilogue);
+    case WeightFormat::kSell:
+    case WeightFormat::kEll:
+      return;  // SELL goes through ForEachSum; ELL has no kernel for panels, see the factories
+  }
+}
+
+template <typename Finish>
+void Product::ForEachSum(size_t part, const Panel& panel, size_t width, float* sums,
+                         const Finish& finish) const noexcept {
+  if (weights_->format() == WeightFormat::kSell) {
+    const SellMatrix w = weights_->sell();
+    for (size_t t = 0; t < width; t += kSellStrip) {
+      const size_t strip = std::min(kSellStrip, width - t);
+      for (size_t row = row_begin(part); row < row_end(part); row += w.chunk_rows) {
+        const Panel shifted = {panel.data + t, panel.rows, panel.stride};
+        kernels_.panel_matmul_sell(w, row / w.chunk_rows, shifted, strip, sums, kSellStrip);
+        finish(row, std::min(w.chunk_rows, w.rows - row), t, strip, sums, kSellStrip);
+      }
+    }
+    return;
+  }
+  const size_t stride = RoundUp(width, 16);
+  for (size_t row = row_begin(part); row < row_end(part); row += kSumRows) {
+    const size_t end = std::min(row + kSumRows, row_end(part));
+    DirectRows(row, end, panel, width, sums - row * stride, stride, kNoEpilogue);
+    finish(row, end - row, size_t{0}, width, sums, stride);
+  }
+}
+
+void Product::ToRows(size_t part, const Panel& panel, size_t width, float* out, size_t out_stride,
+                     const Epilogue& epilogue, float* scratch) const noexcept {
+  if (weights_->format() != WeightFormat::kSell) {
+    return DirectRows(row_begin(part), row_end(part), panel, width, out, out_stride, epilogue);
+  }
+  ForEachSum(part, panel, width, scratch,
+             [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
+               Epilogue e = AtRow(epilogue, row, epilogue.residual_stride);
+               if (e.residual != nullptr) e.residual += t;
+               kernels_.finish_rows(sums, stride, rows, strip, out + row * out_stride + t, out_stride, e);
+             });
+}
+
+void Product::ToTokens(size_t part, const Panel& panel, size_t width, float* out, size_t out_stride,
+                       const Epilogue& epilogue, float* scratch) const noexcept {
+  const WeightFormat format = weights_->format();
+  if (width <= kFewTokens && (format == WeightFormat::kDense || format == WeightFormat::kBlock16)) {
+    return kernels_.token_matmul_block16(weights_->block(), row_begin(part), row_end(part), panel, width, out,
+                                         out_stride, epilogue);
+  }
+  ForEachSum(part, panel, width, scratch,
+             [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
+               Epilogue e = AtRow(epilogue, row, 1);
+               if (e.residual != nullptr) e.residual += t * e.residual_stride;
+               kernels_.finish_transposed(sums, stride, rows, strip, out + t * out_stride + row, out_stride,
+                                          e);
+             });
+}
+
+void Product::Vector(size_t part, const float* x, float* y, const Epilogue& epilogue) const noexcept {
+  const size_t begin = row_begin(part);
+  const size_t end = row_end(part);
+  switch (weights_->format()) {
+    case WeightFormat::kDense:
+    case WeightFormat::kBlock16:
+      return kernels_.gemv_block16(weights_->block(), begin, end, x, y, epilogue);
+    case WeightFormat::kBlock8:
+      return kernels_.gemv_block8(weights_->block(), begin, end, x, y, epilogue);
+    case WeightFormat::kBlock4:
+      return kernels_.gemv_block4(weights_->block(), begin, end, x, y, epilogue);
+    case WeightFormat::kCsr:
+      return kernels_.gemv_csr(weights_->csr(), begin, end, x, y, epilogue);
+    case WeightFormat::kEll:
+      return kernels_.gemv_ell(weights_->ell(), begin, end, x, y, epilogue);
+    case WeightFormat::kSell:
+      return;  // has no kernel for a vector, see the factories
+  }
+}
+
+Epilogue EpilogueOf(const Activation& activation) {
+  Epilogue epilogue = kNoEpilogue;
+  epilogue.lo = activation.lo;
+  epilogue.hi = activation.hi;
+  epilogue.activation = activation.op;
+  epilogue.alpha = activation.alpha;
+  epilogue.beta = activation.beta;
+  return epilogue;
+}
+
+Epilogue AtRow(Epilogue epilogue, size_t row, size_t residual_step) {
+  if (epilogue.scale != nullptr) epilogue.scale += row;
+  if (epilogue.bias != nullptr) epilogue.bias += row;
+  if (epilogue.residual != nullptr) epilogue.residual += row * residual_step;
+  return epilogue;
+}
+
+std::vector<uint32_t> PanelRows(size_t rows, size_t stride) {
+  std::vector<uint32_t> starts(rows);
+  for (size_t k = 0; k < rows; ++k) starts[k] = static_cast<uint32_t>(k * stride);
+  return starts;
+}
+
+size_t PanelWidth(size_t k, size_t columns) {
+  constexpr size_t kStep = 48;
+  constexpr size_t kPanelBytes = 256 * 1024;
+  constexpr size_t kLeastSteps = 2;
+  const size_t most =
+      std::max(kPanelBytes / sizeof(float) / std::max<size_t>(k, 1) / kStep, kLeastSteps) * kStep;
+  const size_t panels = std::max<size_t>((columns + most - 1) / most, 1);
+  return std::max(RoundUp((columns + panels - 1) / panels, kStep), kStep);
+}
+
+TokenTiles CutTokens(WeightFormat format, size_t tokens) {
+  constexpr size_t kUnit = 16;
+  size_t most = 3;  // units of a tile: strips of 48 tokens
+  if (format == WeightFormat::kSell || format == WeightFormat::kBlock4) most = kSellStrip / kUnit;
+  const bool few =
+      tokens <= kFewTokens && (format == WeightFormat::kDense || format == WeightFormat::kBlock16);
+  const size_t unit = few ? RoundUp(tokens, 4) : kUnit;
+  const size_t units = std::max<size_t>((tokens + unit - 1) / unit, 1);
+  const size_t count = (units + most - 1) / most;
+  return TokenTiles{tokens, unit, count, (units + count - 1) / count * unit};
+}
+
+}  // namespace espalier
