@@ -13,6 +13,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 // Every foreign header is above, as in native/isa.
@@ -77,7 +79,18 @@ namespace {
 #pragma GCC pop_options
 #endif
 
-#endif  // defined(__x86_64__)
+#elif defined(__aarch64__)
+
+namespace espalier {
+namespace neon {
+namespace {
+#include "kernels/vec_neon.h"
+#include "vec_probes-inl.h"
+}  // namespace
+}  // namespace neon
+}  // namespace espalier
+
+#endif
 // clang-format on
 
 namespace espalier {
@@ -95,6 +108,8 @@ const VecProbes kProbes[] = {
 #if defined(__x86_64__)
     ESPALIER_PROBES(avx2),
     ESPALIER_PROBES(avx512),
+#elif defined(__aarch64__)
+    ESPALIER_PROBES(neon),
 #endif
 };
 #undef ESPALIER_PROBES
