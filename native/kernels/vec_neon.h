@@ -118,6 +118,7 @@ ESPALIER_INLINE float32x4_t CollectFour(const float* x, const uint32_t* columns)
 ESPALIER_INLINE float SparseDot(const float* values, const uint32_t* columns, size_t count, const float* x) {
   float32x4_t sums[2] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f)};
   size_t i = 0;
+  ESPALIER_MCA_LOOP("sparse dot");
   for (; i + 8 <= count; i += 8) {
     sums[0] = vfmaq_f32(sums[0], CollectFour(x, columns + i), vld1q_f32(values + i));
     sums[1] = vfmaq_f32(sums[1], CollectFour(x, columns + i + 4), vld1q_f32(values + i + 4));
