@@ -16,7 +16,7 @@ import { describeMachine } from './lib/machine.mjs';
 
 /** @import { Loop } from './lib/assembly.mjs' */
 
-const kernelFiles = /^(matmul|gemv|sell).*-inl\.h$/;
+const kernelFiles = /^(matmul|panel|token|sell|gemv).*-inl\.h$/;
 
 const cpu = 'cortex-a76';
 const model = 'neoverse-n1';

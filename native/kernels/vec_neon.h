@@ -45,6 +45,18 @@ ESPALIER_INLINE Vec Set1(float x) { return {vdupq_n_f32(x)}; }
 ESPALIER_INLINE Vec Load(const float* p) { return {vld1q_f32(p)}; }
 ESPALIER_INLINE Vec LoadN(const float* p, size_t n) { return {LoadUpTo4(p, n)}; }
 ESPALIER_INLINE Vec LoadHalf(const uint16_t* p) { return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))}; }
+
+// Four weights. A multiply-add names a lane of one operand, so that broadcasting one is no instruction.
+struct Quad {
+  float32x4_t v;
+};
+ESPALIER_INLINE Quad LoadQuad(const float* p) { return {vld1q_f32(p)}; }
+ESPALIER_INLINE Quad LoadQuad(const uint16_t* p) { return {LoadHalf(p).v}; }
+template <int i>
+ESPALIER_INLINE Vec LaneOf(Quad quad) {
+  return {vdupq_laneq_f32(quad.v, i)};
+}
+
 ESPALIER_INLINE void Store(float* p, Vec x) { vst1q_f32(p, x.v); }
 ESPALIER_INLINE void StoreN(float* p, Vec x, size_t n) { StoreUpTo4(p, x.v, n); }
 ESPALIER_INLINE Vec SelectN(size_t n, Vec yes, Vec no) { return {vbslq_f32(MaskOf4(n), yes.v, no.v)}; }
@@ -100,19 +112,21 @@ ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
   e->v = vcvtq_f32_s32(exponent);
 }
 
-template <int kRepeat>
-ESPALIER_INLINE Vec Spread(const float* x, const uint32_t* columns) {
+template <int kRepeat, typename Column>
+ESPALIER_INLINE Vec Spread(const float* x, const Column* columns) {
   static_assert(kRepeat == 4);
   return Set1(x[columns[0]]);
 }
 
-// The sparse dot product. NEON has no gather: four values of x are joined from scalar loads.
-
-ESPALIER_INLINE float32x4_t CollectFour(const float* x, const uint32_t* columns) {
+// NEON has no gather: four values of x are joined from scalar loads.
+template <typename Column>
+ESPALIER_INLINE float32x4_t CollectFour(const float* x, const Column* columns) {
   const float32x2_t low = {x[columns[0]], x[columns[1]]};
   const float32x2_t high = {x[columns[2]], x[columns[3]]};
   return vcombine_f32(low, high);
 }
+
+ESPALIER_INLINE Vec Collect(const float* x, const uint8_t* columns) { return {CollectFour(x, columns)}; }
 
 // sum of values[i] * x[columns[i]] for i < count.
 ESPALIER_INLINE float SparseDot(const float* values, const uint32_t* columns, size_t count, const float* x) {
@@ -151,4 +165,9 @@ ESPALIER_INLINE void TurnTile(TileRow* rows) {
   rows[1].v = vreinterpretq_f32_f64(vtrn1q_f64(odd01, odd23));
   rows[2].v = vreinterpretq_f32_f64(vtrn2q_f64(even01, even23));
   rows[3].v = vreinterpretq_f32_f64(vtrn2q_f64(odd01, odd23));
+}
+ESPALIER_INLINE void LoadTurned(const float* x, size_t x_stride, TileRow* rows) {
+  ESPALIER_UNROLL
+  for (size_t i = 0; i < kTile; ++i) rows[i] = LoadTileRow(x + i * x_stride);
+  TurnTile(rows);
 }
