@@ -12,6 +12,7 @@
       "isa/avx2.cc",
       "isa/avx512.cc",
       "isa/isa.cc",
+      "isa/neon.cc",
       "isa/scalar.cc",
       "runtime/executor.cc",
       "runtime/ops/activation.cc",

@@ -34,7 +34,9 @@ std::vector<const KernelTable*> DetectKernels() {
     }
   }
 #endif
-  // NEON (ARM64, where every CPU has it): push_back(&kNeonKernels).
+#if defined(__aarch64__)
+  tables.push_back(&kNeonKernels);  // every ARM64 CPU has NEON
+#endif
   return tables;
 }
 

@@ -7,8 +7,8 @@
 
 namespace espalier {
 
-// The tables of this build, slowest first: "scalar", "avx2", "avx512" on x86-64 ("neon" has its place on
-// ARM64). One whose instructions this CPU (and its operating system) lacks is not listed.
+// The tables of this build, slowest first: "scalar", "avx2", "avx512" on x86-64; "scalar", "neon" on ARM64.
+// One whose instructions this CPU (and its operating system) lacks is not listed.
 const std::vector<const KernelTable*>& AvailableKernels();
 
 // The table called `isa`, or the fastest one when `isa` is "auto".

@@ -11,6 +11,8 @@ extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 #endif
-// NEON (ARM64): declare kNeonKernels here, define it in isa/neon.cc on kernels/vec_neon.h, list it in isa.cc.
+#if defined(__aarch64__)
+extern const KernelTable kNeonKernels;
+#endif
 
 }  // namespace espalier

@@ -13,6 +13,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "formats/packed_weights.h"
@@ -66,12 +68,14 @@ struct Layer {
   bool rows;  // written as rows of outputs, as convolutions do; else as rows of tokens
 };
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 // Twelve independent chains: what the multiply-add units do when nothing else is in the way. `sink` keeps the
 // result.
 constexpr int kChains = 12;
 constexpr size_t kSteps = 4096;
+#endif
 
+#if defined(__x86_64__)
 __attribute__((target("avx512f"))) void MultiplyAdds512(float* sink) {
   __m512 sums[kChains];
   for (int c = 0; c < kChains; ++c) sums[c] = _mm512_set1_ps(static_cast<float>(c));
@@ -93,6 +97,17 @@ __attribute__((target("avx2,fma"))) void MultiplyAdds256(float* sink) {
   }
   for (int c = 0; c < kChains; ++c) _mm256_storeu_ps(sink + 1 + 8 * c, sums[c]);
 }
+#elif defined(__aarch64__)
+void MultiplyAdds128(float* sink) {
+  float32x4_t sums[kChains];
+  for (int c = 0; c < kChains; ++c) sums[c] = vdupq_n_f32(static_cast<float>(c));
+  const float32x4_t x = vdupq_n_f32(sink[0]);
+  for (size_t i = 0; i < kSteps; ++i) {
+#pragma GCC unroll 12
+    for (int c = 0; c < kChains; ++c) sums[c] = vfmaq_f32(x, sums[c], x);
+  }
+  for (int c = 0; c < kChains; ++c) vst1q_f32(sink + 1 + 4 * c, sums[c]);
+}
 #endif
 
 // GFLOP/s, or 0 where it is not measured.
@@ -101,6 +116,9 @@ double Peak([[maybe_unused]] const std::string& isa) {
   std::vector<float> sink(1 + 16 * kChains, 0.5f);
   if (isa == "avx512") return 2e-9 * 16 * kChains * kSteps / Seconds([&] { MultiplyAdds512(sink.data()); });
   if (isa == "avx2") return 2e-9 * 8 * kChains * kSteps / Seconds([&] { MultiplyAdds256(sink.data()); });
+#elif defined(__aarch64__)
+  std::vector<float> sink(1 + 4 * kChains, 0.5f);
+  if (isa == "neon") return 2e-9 * 4 * kChains * kSteps / Seconds([&] { MultiplyAdds128(sink.data()); });
 #endif
   return 0.0;
 }

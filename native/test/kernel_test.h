@@ -41,6 +41,8 @@ class KernelTest : public testing::TestWithParam<std::string> {
 
 #if defined(__x86_64__)
 #define ESPALIER_TEST_ISAS "scalar", "avx2", "avx512"
+#elif defined(__aarch64__)
+#define ESPALIER_TEST_ISAS "scalar", "neon"
 #else
 #define ESPALIER_TEST_ISAS "scalar"
 #endif
