@@ -51,7 +51,9 @@ function verdictWithout(tool) {
 }
 
 function checkNativeFormat() {
-  const files = filesBelow(join(root, 'native')).filter((path) => /\.(cc|h|inc)$/.test(path));
+  const files = ['native', join('bench', 'native')]
+    .flatMap((directory) => filesBelow(join(root, directory)))
+    .filter((path) => /\.(cc|h|inc)$/.test(path));
   const mode = write ? ['-i'] : ['--dry-run', '-Werror'];
   return verdictWithout('clang-format') ?? runLoud('clang-format', [...mode, ...files]);
 }
