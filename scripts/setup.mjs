@@ -64,7 +64,8 @@ async function setUpPeers() {
   if (isNewerThan(stamp, filesBelow(peerSources))) return;
   const startedAt = new Date();
   const complaints = await providePeers(announce);
-  for (const complaint of complaints) console.error(`espalier: not all engines to compare with: ${complaint}`);
+  for (const complaint of complaints)
+    console.error(`espalier: not all engines to compare with: ${complaint}`);
   if (complaints.length > 0) return; // what is missing today may be there tomorrow
   writeFileSync(stamp, '');
   utimesSync(stamp, startedAt, startedAt);

@@ -55,16 +55,24 @@ void Reply(const std::vector<T>& values) {
   std::fflush(stdout);
 }
 
-std::vector<double> TimeRuns(peers::Peer& peer, double milliseconds, std::size_t min_runs, int warm_up) {
+/// As timeRuns in bench/lib/engine-process.mjs.
+std::vector<double> TimeRuns(peers::Peer& peer, double milliseconds, std::size_t min_runs, bool warm_up) {
   using Clock = std::chrono::steady_clock;
-  using Milliseconds = std::chrono::duration<double, std::milli>;
-  for (int run = 0; run < warm_up; ++run) peer.Run();
-  std::vector<double> times;
-  const auto started_at = Clock::now();
-  while (times.size() < min_runs || Milliseconds(Clock::now() - started_at).count() < milliseconds) {
+  const auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  };
+  const auto time = [&] {
     const auto before = Clock::now();
     peer.Run();
-    times.push_back(Milliseconds(Clock::now() - before).count());
+    return since(before);
+  };
+  if (warm_up) {
+    const double first = time();
+    if (min_runs <= 1 && first >= milliseconds) return {first};
+  }
+  std::vector<double> times;
+  for (const auto start = Clock::now(); times.size() < min_runs || since(start) < milliseconds;) {
+    times.push_back(time());
   }
   return times;
 }
@@ -76,7 +84,7 @@ void Answer(peers::Peer& peer, const std::string& line) {
   if (kind == "output") return Reply(peer.Output());
   double milliseconds = 0;
   std::size_t min_runs = 1;
-  int warm_up = 0;
+  bool warm_up = false;
   request >> milliseconds >> min_runs >> warm_up;
   if (kind != "time" || !request) throw std::runtime_error("Expected a request, got " + line);
   Reply(TimeRuns(peer, milliseconds, min_runs, warm_up));

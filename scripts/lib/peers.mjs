@@ -26,8 +26,7 @@ export async function providePeers(announce) {
     announce(`native engines to compare with (apt-get install ${missing().join(' ')})`);
     await install(missing());
   }
-  if (missing().length > 0)
-    complaints.push(`Debian, Ubuntu: sudo apt-get install -y ${missing().join(' ')}`);
+  if (missing().length > 0) complaints.push(`Debian, Ubuntu: sudo apt-get install -y ${missing().join(' ')}`);
   announce('native engines to compare with (cmake)');
   const configure = ['-S', peerSources, '-B', peersDir, '-DCMAKE_BUILD_TYPE=Release'];
   for (const args of [configure, ['--build', peersDir]]) {

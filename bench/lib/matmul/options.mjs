@@ -1,0 +1,71 @@
+import { parseArgs } from 'node:util';
+import { peerNames } from '../peer-process.mjs';
+import { patterns, shapeSets, sparsities, tokenCounts } from './cases.mjs';
+
+const listed = {
+  tokens: { all: tokenCounts, usual: '1,64,256' },
+  patterns: { all: patterns, usual: 'dense,16x1,4x1,unstructured' },
+  sparsities: { all: sparsities.map((share) => 100 * share), usual: 'all' },
+  peers: { all: peerNames, usual: 'all' },
+};
+
+/** Reads the command line; bench/matmul.mjs says what it may hold. */
+export function readOptions() {
+  const text = (/** @type {string} */ value) => /** @type {const} */ ({ type: 'string', default: value });
+  const { values } = parseArgs({
+    options: {
+      shapes: text('bars'),
+      tokens: text(listed.tokens.usual),
+      patterns: text(listed.patterns.usual),
+      sparsities: text(listed.sparsities.usual),
+      peers: text(listed.peers.usual),
+      threads: text('1'),
+      rounds: text('15'),
+      milliseconds: text('10'),
+      isa: { type: 'string' },
+      json: { type: 'string' },
+    },
+  });
+  const threads = oneOf('threads', [1, 2], Number(values.threads));
+  const tokens = someOf('tokens', listed.tokens.all, values.tokens).filter(
+    (count) => threads === 1 || count >= 64,
+  );
+  if (tokens.length === 0) throw new Error('Expected --tokens of 64 or more for --threads 2');
+  return {
+    shapes: shapeSets[oneOf('shapes', /** @type {const} */ (['bars', 'models', 'all']), values.shapes)],
+    tokens,
+    patterns: someOf('patterns', listed.patterns.all, values.patterns),
+    sparsities: someOf('sparsities', listed.sparsities.all, values.sparsities).map((share) => share / 100),
+    peers: values.peers === 'none' ? [] : someOf('peers', listed.peers.all, values.peers),
+    threads,
+    rounds: positive('rounds', values.rounds),
+    milliseconds: positive('milliseconds', values.milliseconds),
+    isa: values.isa,
+    json: values.json,
+  };
+}
+
+/** @template T @param {string} name @param {readonly T[]} known @param {unknown} value @returns {T} */
+function oneOf(name, known, value) {
+  const found = known.find((candidate) => candidate === value);
+  if (found === undefined) throw new Error(`Expected --${name} of ${known.join(', ')}, got ${value}`);
+  return found;
+}
+
+/** A list separated by commas, or `all`. @template T @param {string} name @param {readonly T[]} known @param {string} text */
+function someOf(name, known, text) {
+  if (text === 'all') return [...known];
+  return text.split(',').map((item) => {
+    const found = known.find((candidate) => String(candidate) === item.trim());
+    if (found === undefined)
+      throw new Error(`Expected --${name} of ${known.join(', ')} or all, got "${item}"`);
+    return found;
+  });
+}
+
+/** @param {string} name @param {string} text */
+function positive(name, text) {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`Expected --${name} of 1 or more, got ${text}`);
+  return value;
+}
