@@ -98,7 +98,10 @@ const checks = [
   { name: 'types of src', check: () => checkTypes('tsconfig.json') },
   { name: 'types of test and bench', check: () => checkTypes('tsconfig.test.json') },
   { name: 'package-lock.json', check: checkLockFile },
-  { name: 'tables of README.md', check: () => runLoud(process.execPath, ['bench/report.mjs', '--check']) },
+  {
+    name: 'tables of README.md and docs, the figure',
+    check: () => runLoud(process.execPath, ['bench/report.mjs', '--check']),
+  },
   { name: 'C++ format (clang-format)', check: checkNativeFormat },
   { name: 'C++ lint (clang-tidy)', check: checkNativeLint },
 ];
