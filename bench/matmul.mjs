@@ -1,8 +1,8 @@
 // npm run bench:matmul: a linear layer y = x W (ONNX MatMul, constant W) as a whole operator, dense and with zeros, on
 // espalier, onnxruntime and native engines, one thread each. Outputs are compared before anything is timed.
 //
-//   --shapes bars|models|all        default bars; lib/matmul/cases.mjs lists them
-//   --tokens 1,64,256|all           rows of x
+//   --shapes bars|models|all        default bars, see lib/matmul/cases.mjs; or outputs x inputs: 3072x768,768x768
+//   --tokens 1,64,256|all           N, rows of x
 //   --patterns 16x1,4x1|all         dense, 16x1, 8x1, 4x1, 2:4, unstructured; dense always takes part
 //   --sparsities 50,90|all          percent
 //   --peers onednn,eigen|all|none   native engines

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { evaluateBars } from '../../bench/lib/matmul/bars.mjs';
 import { combine, dense, type Pattern, shapeSets } from '../../bench/lib/matmul/cases.mjs';
+import { figurePoints } from '../../bench/lib/matmul/figure.mjs';
+import { barsMarkdown } from '../../bench/lib/matmul/markdown.mjs';
 import { losing, type Row } from '../../bench/lib/matmul/rows.mjs';
 import { makeMask, makeWeights } from '../../bench/lib/matmul/weights.mjs';
 import { interleave, medianOf, type Ratio, ratioOf, timeRounds } from '../../bench/lib/rounds.mjs';
@@ -107,5 +109,28 @@ describe('losing', () => {
       row({ engine: 'eigen', toOnnxruntime: ratio(0.5) }),
     ];
     expect(losing(rows)).toEqual(rows.slice(0, 2));
+  });
+});
+
+describe('reports', () => {
+  it('draws a line for each pattern that was run, from the dense layer on', () => {
+    const rows = [
+      row({ pattern: 'dense', sparsity: 0, toOnnxruntime: ratio(1) }),
+      row({ toOnnxruntime: ratio(4) }),
+      row({ outputs: 3072, toOnnxruntime: ratio(9) }),
+    ];
+    const points = figurePoints(rows).map(({ panel, pattern, speedup }) => [
+      panel,
+      pattern,
+      Math.round(speedup),
+    ]);
+    expect(points).toEqual([
+      ['N = 1', '16x1', 1],
+      ['N = 1', '16x1', 6],
+    ]);
+  });
+
+  it('say so when nothing was measured', () => {
+    expect(barsMarkdown(undefined)).toContain('Not measured yet');
   });
 });

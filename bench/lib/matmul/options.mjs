@@ -2,8 +2,9 @@ import { parseArgs } from 'node:util';
 import { peerNames } from '../peer-process.mjs';
 import { patterns, shapeSets, sparsities, tokenCounts } from './cases.mjs';
 
+/** @import { Shape } from './cases.mjs' */
+
 const listed = {
-  tokens: { all: tokenCounts, usual: '1,64,256' },
   patterns: { all: patterns, usual: 'dense,16x1,4x1,unstructured' },
   sparsities: { all: sparsities.map((share) => 100 * share), usual: 'all' },
   peers: { all: peerNames, usual: 'all' },
@@ -15,7 +16,7 @@ export function readOptions() {
   const { values } = parseArgs({
     options: {
       shapes: text('bars'),
-      tokens: text(listed.tokens.usual),
+      tokens: text('1,64,256'),
       patterns: text(listed.patterns.usual),
       sparsities: text(listed.sparsities.usual),
       peers: text(listed.peers.usual),
@@ -27,12 +28,10 @@ export function readOptions() {
     },
   });
   const threads = oneOf('threads', [1, 2], Number(values.threads));
-  const tokens = someOf('tokens', listed.tokens.all, values.tokens).filter(
-    (count) => threads === 1 || count >= 64,
-  );
+  const tokens = readTokens(values.tokens).filter((count) => threads === 1 || count >= 64);
   if (tokens.length === 0) throw new Error('Expected --tokens of 64 or more for --threads 2');
   return {
-    shapes: shapeSets[oneOf('shapes', /** @type {const} */ (['bars', 'models', 'all']), values.shapes)],
+    shapes: readShapes(values.shapes),
     tokens,
     patterns: someOf('patterns', listed.patterns.all, values.patterns),
     sparsities: someOf('sparsities', listed.sparsities.all, values.sparsities).map((share) => share / 100),
@@ -44,6 +43,21 @@ export function readOptions() {
     json: values.json,
   };
 }
+
+/** A set of shapes, or shapes as outputs x inputs. @param {string} text @returns {readonly Shape[]} */
+function readShapes(text) {
+  if (text === 'bars' || text === 'models' || text === 'all') return shapeSets[text];
+  return text.split(',').map((item) => {
+    const [, outputs, inputs] = /^([1-9]\d*)x([1-9]\d*)$/.exec(item.trim()) ?? [];
+    if (outputs !== undefined && inputs !== undefined)
+      return { inputs: Number(inputs), outputs: Number(outputs) };
+    throw new Error(`Expected --shapes of bars, models, all or shapes such as 3072x768, got "${item}"`);
+  });
+}
+
+/** @param {string} text */
+const readTokens = (text) =>
+  text === 'all' ? tokenCounts : text.split(',').map((item) => positive('tokens', item));
 
 /** @template T @param {string} name @param {readonly T[]} known @param {unknown} value @returns {T} */
 function oneOf(name, known, value) {
