@@ -1,5 +1,6 @@
-// What a call costs a JavaScript caller: runSync and run (a promise) on small policies and one small network, in one
-// process, one thread. The arithmetic of a policy takes microseconds, so what is left is the way in and out.
+// What a call costs a JavaScript caller: runSync and run (a promise) on small policies, linear layers and one small
+// network, in one process, one thread. The arithmetic of a policy takes microseconds, so what is left is the way in and
+// out, and zeros can save no more than the rest.
 //
 //   npm run bench:calls [-- --json bench/results/calls.json]
 import { writeFile } from 'node:fs/promises';
@@ -7,60 +8,14 @@ import { parseArgs } from 'node:util';
 import Benchmark from 'benchmark';
 import Table from 'cli-table3';
 import { exportOnnx } from '../dist/formats/onnx/index.js';
-import { fromNumbers } from '../dist/graph/index.js';
 import { InferenceSession, Tensor } from '../dist/index.js';
+import { applyPruning, planPruning } from '../dist/prune/index.js';
 import { describeMachine } from './lib/machine.mjs';
+import { makeModel, randomValues } from './lib/matmul/weights.mjs';
 import { modelPath, selectModels } from './lib/models.mjs';
+import { makePolicy } from './lib/policy.mjs';
 
 /** @import { Graph } from '../dist/graph/graph.js' */
-
-/**
- * A policy of fully connected layers with ELU between them.
- * @param {readonly number[]} widths inputs, hidden layers, outputs
- * @returns {Graph}
- */
-function policy(widths) {
-  const constants = new Map();
-  /** @type {import('../dist/graph/graph.js').Node[]} */
-  const nodes = [];
-  let value = 'observation';
-  for (const [i, inputs] of widths.slice(0, -1).entries()) {
-    const outputs = widths[i + 1] ?? 0;
-    const count = inputs * outputs;
-    const weights = Array.from({ length: count }, (_, w) => Math.sin(1 + w * 7.13) / Math.sqrt(inputs));
-    constants.set(`weight${i}`, fromNumbers('float32', [outputs, inputs], weights));
-    constants.set(`bias${i}`, fromNumbers('float32', [outputs], new Array(outputs).fill(0.01)));
-    const last = i === widths.length - 2;
-    const product = last ? 'action' : `product${i}`;
-    nodes.push({
-      name: `layer${i}`,
-      op: 'Gemm',
-      domain: '',
-      inputs: [value, `weight${i}`, `bias${i}`],
-      outputs: [product],
-      attributes: new Map([['transB', { kind: 'int', value: 1n }]]),
-    });
-    if (last) break;
-    value = `hidden${i}`;
-    nodes.push({
-      name: `elu${i}`,
-      op: 'Elu',
-      domain: '',
-      inputs: [product],
-      outputs: [value],
-      attributes: new Map(),
-    });
-  }
-  return {
-    name: 'policy',
-    inputs: [{ name: 'observation', type: 'float32', dims: [1, widths[0] ?? 0] }],
-    outputs: [{ name: 'action', type: 'float32', dims: [1, widths.at(-1) ?? 0] }],
-    nodes,
-    constants,
-    opsets: new Map([['', 17]]),
-    metadata: {},
-  };
-}
 
 /** @param {string | Uint8Array} model @param {readonly number[]} dims */
 async function open(model, dims) {
@@ -88,12 +43,36 @@ function measure(name, options) {
   });
 }
 
+/**
+ * A model for one observation as it is, and with 80 % of its weights removed in two patterns.
+ * @param {string} name
+ * @param {Graph} graph
+ * @param {number} inputs
+ */
+function variants(name, graph, inputs) {
+  const pruned = /** @type {const} */ (['16x1', 'unstructured']).map((pattern) => {
+    const plan = planPruning(graph, { sparsity: 0.8, pattern, scope: 'layer' });
+    return { name: `${name}, 80 % ${pattern}`, graph: applyPruning(graph, plan) };
+  });
+  return [{ name, graph }, ...pruned].map((variant) => ({
+    name: variant.name,
+    model: exportOnnx(variant.graph),
+    dims: [1, inputs],
+  }));
+}
+
+/** One linear layer. @param {number} inputs @param {number} outputs */
+const linear = (inputs, outputs) =>
+  makeModel({ inputs, outputs }, randomValues('linear', inputs * outputs, 1 / Math.sqrt(inputs)));
+
 const { values } = parseArgs({ options: { json: { type: 'string' } } });
 const [direction] = selectModels(['ocr-cls']);
 if (direction === undefined) throw new Error('Expected the model ocr-cls');
 const cases = [
-  { name: 'policy 48-64-64-12', model: exportOnnx(policy([48, 64, 64, 12])), dims: [1, 48] },
-  { name: 'policy 48-512-256-128-12', model: exportOnnx(policy([48, 512, 256, 128, 12])), dims: [1, 48] },
+  { name: 'policy 48-64-64-12', model: exportOnnx(makePolicy([48, 64, 64, 12])), dims: [1, 48] },
+  ...variants('policy 48-512-256-128-12', makePolicy([48, 512, 256, 128, 12]), 48),
+  ...variants('linear 256-512', linear(256, 512), 256),
+  ...variants('linear 768-768', linear(768, 768), 768),
   { name: direction.title, model: modelPath(direction), dims: direction.dims },
 ];
 const results = [];

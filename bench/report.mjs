@@ -1,55 +1,32 @@
-// Writes what README.md says about speed and operators, from bench/results/demo.json and the operator registry, between
-// markers such as <!-- bench:demo --> and <!-- /bench:demo -->. Neither is ever typed by hand.
+// Writes what README.md and docs say about speed and operators, from bench/results and the operator registry, between
+// markers such as <!-- bench:demo --> and <!-- /bench:demo -->, and draws the figure. None of it is ever typed by hand.
 //
 //   npm run demo -- --json bench/results/demo.json && node bench/report.mjs
-//   node bench/report.mjs --check                      fails when README.md is not what the results say
+//   node bench/report.mjs --check                      fails when a file is not what the results say
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { conclude, milliseconds, rowOf, speedup, times } from './lib/demo-report.mjs';
+import { demoMarkdown } from './lib/demo-markdown.mjs';
+import { replaceBetween } from './lib/markers.mjs';
+import { drawFigure } from './lib/matmul/figure.mjs';
+import {
+  barsMarkdown,
+  callsMarkdown,
+  cellsMarkdown,
+  figureMarkdown,
+  losingMarkdown,
+  threadsMarkdown,
+} from './lib/matmul/markdown.mjs';
 
-/** @import { DemoResult, DemoRow } from './demo.mjs' */
+/** @import { Results } from './lib/matmul/results.mjs' */
+/** @import { ThreadsRow } from './lib/matmul/threads.mjs' */
 
-const readme = new URL('../README.md', import.meta.url);
+const root = new URL('../', import.meta.url);
 
-/**
- * @param {{ sparsity: number, machine: Record<string, unknown>, results: DemoResult[] }} report
- * @returns {string}
- */
-function demoTable({ sparsity, machine, results }) {
-  const percent = `${100 * sparsity} %`;
-  const lines = [
-    `| network | onnxruntime dense | espalier dense | espalier ${percent} 16x1 | espalier ${percent} unstructured | largest error |`,
-    '|---|--:|--:|--:|--:|--:|',
-  ];
-  for (const result of results) {
-    const reference = rowOf(result, 'onnxruntime dense');
-    /** @param {DemoRow['variant']} variant */
-    const cell = (variant) => {
-      const row = rowOf(result, variant);
-      return `${milliseconds(row.timing.p50)} ms (${times(speedup(row, reference))})`;
-    };
-    const star = result.rows.some((row) => row.undetermined.length > 0) ? ' \\*' : '';
-    const error = `${Math.max(...result.rows.map((row) => row.error)).toExponential(0)}${star}`;
-    const cells = [
-      `${result.title}, ${result.task}`,
-      `${milliseconds(reference.timing.p50)} ms`,
-      cell('espalier dense'),
-      cell('espalier 16x1'),
-      cell('espalier unstructured'),
-      error,
-    ];
-    lines.push(`| ${cells.join(' | ')} |`);
-  }
-  const conclusion = conclude(results, sparsity).replaceAll('\n', ' ').replace('* ', '\\* ');
-  const { cpu, isa, node, onnxruntime, commit, date } = machine;
-  const day = String(date).slice(0, 10);
-  lines.push(
-    '',
-    `Median time of one run, one thread; in brackets how many times faster than onnxruntime dense. ${conclusion}`,
-    '',
-    `${cpu} (${/** @type {string[]} */ (isa).join(' ')}), Node ${node}, onnxruntime ${onnxruntime}, commit ${commit}, ${day}.`,
-  );
-  return lines.join('\n');
+/** @param {string} path @returns {Promise<any>} undefined when there are no such results */
+async function readResults(path) {
+  const file = new URL(`bench/results/${path}`, root);
+  return existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : undefined;
 }
 
 /** Every operator that a model may have, in one line: those of the registry, and those that import replaces. */
@@ -59,26 +36,56 @@ async function operatorList() {
   return [...new Set(['Constant', ...operators.keys(), ...Object.keys(upgrades)])].sort().join(', ');
 }
 
-/**
- * The text with the lines between two markers replaced.
- * @param {string} text @param {string} marker @param {string} content
- */
-function replaceBetween(text, marker, content) {
-  const [open, close] = [`<!-- ${marker} -->\n`, `<!-- /${marker} -->`];
-  const start = text.indexOf(open);
-  const end = text.indexOf(close);
-  if (start < 0 || end < start) throw new Error(`Expected the markers of ${marker} in README.md`);
-  return `${text.slice(0, start + open.length)}${content}\n${text.slice(end)}`;
+/** @param {string} path @param {Readonly<Record<string, string>>} sections by marker */
+async function fillIn(path, sections) {
+  const before = await readFile(new URL(path, root), 'utf8');
+  return Object.entries(sections).reduce(
+    (text, [marker, content]) => replaceBetween(text, marker, content),
+    before,
+  );
+}
+
+/** What every generated file must hold. @returns {Promise<Map<string, string>>} by path */
+async function generate() {
+  /** @type {Results | undefined} */
+  const matmul = await readResults('matmul.json');
+  /** @type {Results<ThreadsRow> | undefined} */
+  const threads = await readResults('matmul-threads.json');
+  const figure = 'bench/results/matmul.svg';
+  const files = new Map([
+    [
+      'README.md',
+      await fillIn('README.md', {
+        'bench:demo': demoMarkdown(await readResults('demo.json')),
+        'bench:matmul': barsMarkdown(matmul),
+        'bench:matmul:figure': figureMarkdown(matmul, figure),
+        operators: await operatorList(),
+      }),
+    ],
+    [
+      'docs/matmul.md',
+      await fillIn('docs/matmul.md', {
+        'bench:matmul': barsMarkdown(matmul),
+        'bench:matmul:figure': figureMarkdown(matmul, `../${figure}`),
+        'bench:matmul:losing': losingMarkdown(matmul),
+        'bench:matmul:calls': callsMarkdown(matmul),
+        'bench:matmul:threads': threadsMarkdown(threads),
+        'bench:matmul:cells': cellsMarkdown(matmul),
+      }),
+    ],
+  ]);
+  if (matmul !== undefined) files.set(figure, await drawFigure(matmul.rows));
+  return files;
 }
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
-const demo = JSON.parse(await readFile(new URL('./results/demo.json', import.meta.url), 'utf8'));
-const before = await readFile(readme, 'utf8');
-const withDemo = replaceBetween(before, 'bench:demo', demoTable(demo));
-const after = replaceBetween(withDemo, 'operators', await operatorList());
-if (values.check && after !== before) {
-  console.error('README.md is not what bench/results and the operators say: run node bench/report.mjs');
-  process.exitCode = 1;
-} else if (after !== before) {
-  await writeFile(readme, after);
+for (const [path, wanted] of await generate()) {
+  const file = new URL(path, root);
+  if (existsSync(file) && (await readFile(file, 'utf8')) === wanted) continue;
+  if (values.check) {
+    console.error(`${path} is not what bench/results and the operators say: run node bench/report.mjs`);
+    process.exitCode = 1;
+  } else {
+    await writeFile(file, wanted);
+  }
 }

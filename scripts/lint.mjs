@@ -51,7 +51,9 @@ function verdictWithout(tool) {
 }
 
 function checkNativeFormat() {
-  const files = filesBelow(join(root, 'native')).filter((path) => /\.(cc|h|inc)$/.test(path));
+  const files = ['native', join('bench', 'native')]
+    .flatMap((directory) => filesBelow(join(root, directory)))
+    .filter((path) => /\.(cc|h|inc)$/.test(path));
   const mode = write ? ['-i'] : ['--dry-run', '-Werror'];
   return verdictWithout('clang-format') ?? runLoud('clang-format', [...mode, ...files]);
 }
@@ -96,7 +98,10 @@ const checks = [
   { name: 'types of src', check: () => checkTypes('tsconfig.json') },
   { name: 'types of test and bench', check: () => checkTypes('tsconfig.test.json') },
   { name: 'package-lock.json', check: checkLockFile },
-  { name: 'tables of README.md', check: () => runLoud(process.execPath, ['bench/report.mjs', '--check']) },
+  {
+    name: 'tables of README.md and docs, the figure',
+    check: () => runLoud(process.execPath, ['bench/report.mjs', '--check']),
+  },
   { name: 'C++ format (clang-format)', check: checkNativeFormat },
   { name: 'C++ lint (clang-tidy)', check: checkNativeLint },
 ];

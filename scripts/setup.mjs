@@ -1,4 +1,5 @@
-// Makes a checkout ready to run: packages, native addon, dist/, and with --native-tests GoogleTest and the native tests.
+// Makes a checkout ready to run: packages, native addon, dist/, with --native-tests GoogleTest and the native tests, and
+// with --peers the native engines that the bench compares with, as far as they can be had.
 // Does only what is missing or stale, says so in one line a step, and prints nothing when there is nothing to do.
 // It runs before anything is installed, so it imports nothing but Node's own modules.
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { isDistFresh } from './build-ts.mjs';
 import { filesBelow, isNewerThan, root } from './lib/files.mjs';
 import { provideGoogleTest } from './lib/gtest.mjs';
 import { buildNativeTests, nativeTestDir } from './lib/native-tests.mjs';
+import { peerSources, peersDir, providePeers } from './lib/peers.mjs';
 import { runQuiet } from './lib/run.mjs';
 
 const announce = (what) => console.error(`espalier: setting up ${what} ...`);
@@ -39,6 +41,7 @@ async function setUp() {
   if (!isAddonFresh()) await step('native addon', process.execPath, [script('build-addon.mjs')]);
   if (!isDistFresh()) await step('TypeScript', process.execPath, [script('build-ts.mjs')]);
   if (process.argv.includes('--native-tests')) await setUpNativeTests();
+  if (process.argv.includes('--peers')) await setUpPeers();
 }
 
 async function setUpNativeTests() {
@@ -52,6 +55,18 @@ async function setUpNativeTests() {
     googleTestSource: source,
     jobs: availableParallelism(),
   });
+  writeFileSync(stamp, '');
+  utimesSync(stamp, startedAt, startedAt);
+}
+
+async function setUpPeers() {
+  const stamp = join(peersDir, 'built');
+  if (isNewerThan(stamp, filesBelow(peerSources))) return;
+  const startedAt = new Date();
+  const complaints = await providePeers(announce);
+  for (const complaint of complaints)
+    console.error(`espalier: not all engines to compare with: ${complaint}`);
+  if (complaints.length > 0) return; // what is missing today may be there tomorrow
   writeFileSync(stamp, '');
   utimesSync(stamp, startedAt, startedAt);
 }

@@ -15,7 +15,10 @@
  * @typedef {object} Engine
  * @property {() => unknown} run runs once; returns a promise where the engine's API does
  * @property {() => Promise<ValuesByName>} outputs runs once and returns what came out
+ * @property {() => readonly LayerFormat[]} layers how layers with weights run; empty where the engine does not say
  * @property {() => Promise<void>} close
+ *
+ * @typedef {{ readonly name: string, readonly format: string, readonly reason: string }} LayerFormat
  */
 
 /**
@@ -42,8 +45,19 @@ async function openEspalier({ model, threads = 1, isa }, feeds) {
   return {
     run,
     outputs: async () => mapValues(run(), toValues),
+    layers: () => explainLayers(session, tensors),
     close: async () => session.release(),
   };
+}
+
+/**
+ * How espalier runs each layer with weights: the one place that asks a session about itself.
+ * @param {import('../../dist/index.js').InferenceSession} session
+ * @param {import('../../dist/index.js').TensorMap} tensors
+ * @returns {LayerFormat[]}
+ */
+function explainLayers(session, tensors) {
+  return session.layers(tensors).map(({ name, format, reason }) => ({ name, format, reason }));
 }
 
 /**
@@ -68,6 +82,7 @@ async function openOnnxruntime({ model, threads = 1, optimise = true }, feeds) {
   return {
     run,
     outputs: async () => mapValues(await run(), toValues),
+    layers: () => [],
     close: () => session.release(),
   };
 }

@@ -1,13 +1,17 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
-/** @import { EngineOptions, ValuesByName } from './engines.mjs' */
+/** @import { EngineOptions, LayerFormat, ValuesByName } from './engines.mjs' */
 
 /**
  * An engine in a process of its own, so that no other engine's threads, memory or compiled code touch its times.
  * @typedef {object} EngineProcess
  * @property {ValuesByName} outputs what the first run returned
- * @property {(milliseconds: number, minRuns: number) => Promise<Float64Array>} time milliseconds of each run
+ * @property {readonly LayerFormat[]} layers how layers with weights run, where the engine says so
+ * @property {(milliseconds: number, minRuns: number, warmUp?: boolean) => Promise<Float64Array>} time milliseconds of
+ *   each run
+ * @property {(model: string, feeds: ValuesByName) => Promise<ValuesByName>} outputsOf what another model returns on this
+ *   engine
  * @property {() => Promise<void>} stop
  */
 
@@ -34,8 +38,14 @@ export async function startEngine(options, feeds) {
     await exited;
   };
   try {
-    const outputs = await ask({ kind: 'open', options, feeds });
-    return { outputs, stop, time: (milliseconds, minRuns) => ask({ kind: 'time', milliseconds, minRuns }) };
+    const { outputs, layers } = await ask({ kind: 'open', options, feeds });
+    return {
+      outputs,
+      layers,
+      stop,
+      time: (milliseconds, minRuns, warmUp) => ask({ kind: 'time', milliseconds, minRuns, warmUp }),
+      outputsOf: (model, others) => ask({ kind: 'outputs', options: { ...options, model }, feeds: others }),
+    };
   } catch (error) {
     await stop();
     throw error;

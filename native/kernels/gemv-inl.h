@@ -14,6 +14,7 @@ ESPALIER_INLINE void GemvTallBlock(const Value* values, const uint16_t* columns,
     for (int v = 0; v < kVecs; ++v) sums[c][v] = Zero();
   }
   size_t i = 0;
+  ESPALIER_MCA_LOOP("gemv blocks", kBlockRows);
   for (; i + kChains <= count; i += kChains) {
     ESPALIER_UNROLL
     for (size_t c = 0; c < kChains; ++c) {
@@ -166,6 +167,7 @@ void GemvEll(const EllMatrix& w, size_t row_begin, size_t row_end, const float* 
     }
     const size_t end = w.offsets[row / 16 + 1];
     size_t slot = w.offsets[row / 16];
+    ESPALIER_MCA_LOOP("gemv ell");
     for (; slot + kChains <= end; slot += kChains) {
       ESPALIER_UNROLL
       for (size_t c = 0; c < kChains; ++c) {

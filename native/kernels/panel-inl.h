@@ -21,6 +21,7 @@ ESPALIER_INLINE void BlockTile(const Value* values, const uint16_t* columns, siz
     ESPALIER_UNROLL
     for (int v = 0; v < kVecs; ++v) sums[r][v] = Zero();
   }
+  ESPALIER_MCA_LOOP("panel tile", kRows, kVecs);
   for (size_t i = 0; i < count; ++i) {
     const float* x = panel.data + panel.rows[kDense ? i : columns[i]];
     Vec xs[kVecs];

@@ -11,6 +11,7 @@ constexpr int kSellVecs = kRegisters == 32 ? 4 : 2;
 template <typename Value, int kVecs, bool kStrided>
 ESPALIER_INLINE void SellSlice(const Value* values, const uint8_t* columns, size_t steps, const Panel& panel,
                                const uint32_t* panel_rows, Vec (*sums)[kVecs]) {
+  ESPALIER_MCA_LOOP("sell slice", 4, kVecs);
   for (size_t i = 0; i < steps; ++i, values += 4, columns += 4) {
     uint32_t four;
     __builtin_memcpy(&four, columns, 4);

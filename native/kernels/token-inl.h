@@ -27,6 +27,7 @@ ESPALIER_INLINE void TokenTile(const Value* values, const uint16_t* columns, siz
     ESPALIER_UNROLL
     for (int v = 0; v < kBlockVecs; ++v) sums[t][v] = Zero();
   }
+  ESPALIER_MCA_LOOP("token tile", kTokens, kBlockVecs);
   for (size_t i = 0; i < count; ++i) {
     const float* x = panel.data + panel.rows[kDense ? i : columns[i]];
     Vec weights[kBlockVecs];
