@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EspalierError } from '../errors.js';
 import { nearest } from '../options.js';
-import { type Isa, isaNames, type SessionOptions } from '../session.js';
+import { type Isa, isaNames, type SessionOptions } from '../session_options.js';
 
 /** Options of every command that runs a model. */
 export interface SessionArguments {

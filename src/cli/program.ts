@@ -1,13 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { EspalierError } from '../errors.js';
 import { printable } from '../text.js';
+import { packageVersion } from '../version.js';
 import { addBench } from './bench.js';
 import { addDoctor } from './doctor.js';
 import { addInspect } from './inspect.js';
 import type { Io } from './io.js';
 import { addPrune } from './prune.js';
 import { addRun } from './run.js';
-import { packageVersion } from './version.js';
 
 /**
  * Runs one command line, `args` being what follows the program's name.

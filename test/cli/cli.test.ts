@@ -51,7 +51,7 @@ describe('prune', () => {
     expect(inspected.layers[0]).toMatchObject({
       zeros: 1536,
       blockSparsity: { '16x1': 0.75 },
-      format: 'block16',
+      pattern: '16x1',
     });
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });

@@ -3,9 +3,9 @@ import { broadcastDims, broadcastStrides } from '../../graph/operators/strided.j
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import { type FusedNode, isConstantProduct } from '../fuse.js';
-import { packLayer } from './convolution.js';
 import { lowerBinary, lowerUnary } from './elementwise.js';
 import { epilogueOperands } from './operands.js';
+import { packLayer } from './weights.js';
 
 /** x [..., inputs] * W [inputs, outputs]: one product over all leading dims when W is constant. */
 export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
@@ -59,16 +59,18 @@ export function lowerGemm(fused: FusedNode, builder: PlanBuilder): void {
 
 function emitConstantProduct(fused: FusedNode, builder: PlanBuilder, n: number): void {
   const { node, output } = fused;
-  const epilogue = epilogueOperands(fused, builder, builder.dimsOf(output));
+  const x = builder.operand(node.inputs[0] ?? '');
+  const y = builder.operand(output);
+  const epilogue = epilogueOperands(fused, builder, y.dims);
   const activation = builder.activationNumbers(fused);
   builder.emit({
     op: 'matmul',
     node,
-    inputs: [builder.operand(node.inputs[0] ?? ''), ...epilogue.operands],
-    output: builder.operand(output),
+    inputs: [x, ...epilogue.operands],
+    output: y,
     ints: { n, ...epilogue.ints, ...activation.ints },
     floats: activation.floats,
-    weights: packLayer(builder, node),
+    weights: packLayer(builder, node, { op: 'matmul', x: x.dims, y: y.dims, ints: { n } }),
   });
 }
 
