@@ -54,7 +54,7 @@ export class TimingCache {
       writeFileSync(temporary, JSON.stringify({ ...this.#key, timings: this.#timings }), { flag: 'wx' });
       renameSync(temporary, this.#file); // a reader sees the old file or the new one, never half of one
     } catch {
-      rmSync(temporary, { force: true });
+      removeIfThere(temporary);
     }
   }
 
@@ -69,5 +69,13 @@ export class TimingCache {
     } catch {
       return {};
     }
+  }
+}
+
+function removeIfThere(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // What kept it from being written keeps it from being removed.
   }
 }
