@@ -36,6 +36,11 @@ export class SessionStore implements PlanStore {
     );
   }
 
+  get fusion() {
+    const { packing } = this.#settings.features;
+    return { lowRank: packing, scale: packing };
+  }
+
   constant(data: TensorData): number | undefined {
     if (!this.#shared.has(data)) return undefined;
     const known = this.#constants.get(data);
