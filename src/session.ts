@@ -1,25 +1,17 @@
 import { availableParallelism } from 'node:os';
-import * as v from 'valibot';
 import { foldAffine } from './compile/fold_affine.js';
 import { EspalierError, type EspalierErrorCode } from './errors.js';
+import type { LayerExplanation } from './explain.js';
 import { importOnnx, readOnnx } from './formats/onnx/index.js';
 import type { Dim, Graph, ValueInfo } from './graph/graph.js';
 import { assertSupported } from './graph/supported.js';
 import { loadAddon, type NativeSession } from './native/addon.js';
-import { nearest, optionsObject, parseOptions } from './options.js';
+import { nativeFeatures } from './native/features.js';
+import { nearest } from './options.js';
+import { parseSessionOptions, type SessionOptions } from './session_options.js';
 import { type LoadedPlan, SessionPlans } from './session_plans.js';
 import { bytesPerElement, type DataType, elementCount, Tensor, typedArrayOf } from './tensor.js';
-
-/** Instruction sets a build can hold; `auto` takes the fastest this CPU has. */
-export const isaNames = ['auto', 'scalar', 'avx2', 'avx512', 'neon'] as const;
-export type Isa = (typeof isaNames)[number];
-
-export interface SessionOptions {
-  /** Threads that run the model, the calling one included. Default: the CPUs this process may use. */
-  readonly threads?: number;
-  /** Default: the environment variable ESPALIER_ISA, else `auto`. */
-  readonly isa?: Isa;
-}
+import { makeTuner } from './tune/index.js';
 
 /** Name, type and dims of an input or output; a symbolic dim is its name. */
 export interface ValueMetadata {
@@ -40,18 +32,6 @@ export interface StepProfile {
 
 /** Tensors by input or output name. */
 export type TensorMap = Readonly<Record<string, Tensor>>;
-
-const sessionOptions = optionsObject({
-  threads: v.optional(
-    v.pipe(
-      v.number('a number'),
-      v.integer('an integer'),
-      v.minValue(1, 'at least 1'),
-      v.maxValue(256, 'at most 256'),
-    ),
-  ),
-  isa: v.optional(v.picklist(isaNames, `one of ${isaNames.join(', ')}`)),
-});
 
 /**
  * A model ready to run. Sessions are independent of each other, in any number of worker threads; runs of one session
@@ -76,9 +56,17 @@ export class InferenceSession {
     const wanted = options.isa ?? (process.env['ESPALIER_ISA'] || 'auto');
     this.isa = wanted === 'auto' ? (available.at(-1) ?? 'scalar') : wanted;
     this.threads = options.threads ?? availableParallelism();
-    this.#native = new addon.NativeSession(this.isa, this.threads);
+    this.#native = new addon.NativeSession(this.isa, this.threads, options.spin ?? 0);
     this.#inputs = graph.inputs;
-    this.#plans = new SessionPlans(graph, this.#native);
+    const features = nativeFeatures(addon);
+    const { isa, threads } = this;
+    this.#plans = new SessionPlans(graph, this.#native, {
+      isa,
+      storage: options.weightStorage ?? 'float32',
+      features,
+      tuner:
+        options.tune === 'load' ? makeTuner({ addon, features, isa, threads, graph, options }) : undefined,
+    });
     this.inputMetadata = graph.inputs.map(metadata);
     this.outputMetadata = graph.outputs.map(metadata);
     this.inputNames = graph.inputs.map(({ name }) => name);
@@ -91,7 +79,7 @@ export class InferenceSession {
    * @throws EspalierError ERR_ESPALIER_FILE, _MODEL, _UNSUPPORTED (one error that lists all operators), _ARGUMENT, _NATIVE
    */
   static async create(model: string | Uint8Array, options: SessionOptions = {}): Promise<InferenceSession> {
-    const checked = parseOptions(sessionOptions, options, 'InferenceSession options') as SessionOptions;
+    const checked = parseSessionOptions(options);
     if (typeof model !== 'string' && !(model instanceof Uint8Array)) {
       throw new EspalierError(
         'ERR_ESPALIER_ARGUMENT',
@@ -149,9 +137,9 @@ export class InferenceSession {
     return plan.steps.map((step, i) => ({ ...step, milliseconds: (seconds[i] ?? 0) * 1000 }));
   }
 
-  /** How each layer with weights runs for these feeds' shapes: its format and why. */
-  layers(feeds: TensorMap): LoadedPlan['layers'] {
-    return this.#prepare(feeds).plan.layers;
+  /** How each layer with weights runs for these feeds' shapes: its zeros, its format, and what decided. */
+  explain(feeds: TensorMap): LayerExplanation[] {
+    return this.#plans.explain(this.#prepare(feeds).plan);
   }
 
   /** Frees the model. Runs that have not ended reject, later ones throw ERR_ESPALIER_RELEASED. */

@@ -1,8 +1,8 @@
-import type { WeightMatrix } from './compile/builder.js';
-import { type CompiledPlan, compile, type PlanStore } from './compile/compile.js';
-import type { Graph, TensorData } from './graph/graph.js';
+import { type CompiledPlan, compile } from './compile/compile.js';
+import { explainLayer, type LayerExplanation } from './explain.js';
+import type { Graph } from './graph/graph.js';
 import type { NativeSession } from './native/addon.js';
-import type { WeightFormat } from './sparse/format.js';
+import { SessionStore, type StoreSettings } from './session_store.js';
 
 /** A plan that the native session holds under `id`. */
 export interface LoadedPlan extends Pick<CompiledPlan, 'outputs' | 'layers'> {
@@ -18,12 +18,12 @@ export class SessionPlans {
   readonly #graph: Graph;
   readonly #native: NativeSession;
   readonly #plans = new Map<string, LoadedPlan>(); // oldest use first
-  readonly #store: NativeStore;
+  readonly #store: SessionStore;
 
-  constructor(graph: Graph, native: NativeSession) {
+  constructor(graph: Graph, native: NativeSession, settings: StoreSettings) {
     this.#graph = graph;
     this.#native = native;
-    this.#store = new NativeStore(graph, native);
+    this.#store = new SessionStore(graph, native, settings);
   }
 
   /**
@@ -49,41 +49,11 @@ export class SessionPlans {
     }
     return plan;
   }
-}
 
-/** Hands weights and constants of the model to the native session once, whichever plan asks first. */
-class NativeStore implements PlanStore {
-  readonly #native: NativeSession;
-  readonly #shared: ReadonlySet<TensorData>;
-  readonly #constants = new Map<TensorData, number>();
-  readonly #weights = new Map<string, { readonly data: TensorData; readonly id: number }[]>();
-
-  constructor(graph: Graph, native: NativeSession) {
-    this.#native = native;
-    this.#shared = new Set(graph.constants.values());
-  }
-
-  constant(data: TensorData): number | undefined {
-    if (!this.#shared.has(data)) return undefined;
-    const known = this.#constants.get(data);
-    if (known !== undefined) return known;
-    const id = this.#native.addConstant(data.bytes);
-    this.#constants.set(data, id);
-    return id;
-  }
-
-  /** Weights that a plan computed (a folded transpose, say) are found again by their bytes. */
-  pack({ data, rows, cols, offset, rowStride, colStride }: WeightMatrix, format: WeightFormat): number {
-    const key = [format, rows, cols, offset, rowStride, colStride, data.bytes.byteLength].join();
-    const candidates = this.#weights.get(key) ?? [];
-    const known =
-      candidates.find((candidate) => candidate.data === data) ??
-      (this.#shared.has(data)
-        ? undefined
-        : candidates.find((candidate) => Buffer.compare(candidate.data.bytes, data.bytes) === 0));
-    if (known !== undefined) return known.id;
-    const id = this.#native.addWeights(data.bytes, format, rows, cols, offset, rowStride, colStride);
-    this.#weights.set(key, [...candidates, { data, id }]);
-    return id;
+  /** How each layer of a plan runs. */
+  explain({ layers }: LoadedPlan): LayerExplanation[] {
+    return layers.map((layer) =>
+      explainLayer(layer, this.#store.contextOf(layer), this.#store.packedBytes(layer.weights)),
+    );
   }
 }

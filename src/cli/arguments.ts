@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EspalierError } from '../errors.js';
 import { nearest } from '../options.js';
-import { type Isa, isaNames, type SessionOptions } from '../session.js';
+import { type Isa, isaNames } from '../session_options.js';
+import { type WeightStorage, weightStorages } from '../sparse/weight_formats.js';
 
 /** Options of every command that runs a model. */
 export interface SessionArguments {
@@ -9,9 +10,12 @@ export interface SessionArguments {
   readonly seed: number;
   readonly threads?: number;
   readonly isa?: Isa;
+  readonly spin?: number;
+  readonly tune?: boolean;
+  readonly weightStorage?: WeightStorage;
 }
 
-/** Adds --shape, --seed, --threads and --isa. */
+/** Adds --shape, --seed and the options of a session. */
 export function addSessionOptions(command: Command): Command {
   return command
     .option(
@@ -24,12 +28,14 @@ export function addSessionOptions(command: Command): Command {
     .option('--threads <n>', 'threads of the session', wholeNumber(1))
     .addOption(
       new Option('--isa <name>', 'instruction set (default: ESPALIER_ISA, else auto)').choices(isaNames),
+    )
+    .option('--spin <microseconds>', 'how long helper threads stay awake after a run', wholeNumber(0))
+    .option('--tune', 'measure which format of weights is fastest here, once for each kind of layer')
+    .addOption(
+      new Option('--weight-storage <type>', 'how weights are stored (default: float32)').choices(
+        weightStorages,
+      ),
     );
-}
-
-/** The session options that were given. */
-export function sessionOptions({ threads, isa }: SessionArguments): SessionOptions {
-  return { ...(threads === undefined ? {} : { threads }), ...(isa === undefined ? {} : { isa }) };
 }
 
 /** For options that repeat. */

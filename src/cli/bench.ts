@@ -1,18 +1,11 @@
 import type { Command } from 'commander';
 import { benchSession } from '../evaluate/bench.js';
 import { type ProfiledStep, profileSession } from '../evaluate/profile.js';
-import { InferenceSession } from '../session.js';
 import { count, dims, milliseconds, percent, printable, table } from '../text.js';
-import {
-  addSessionOptions,
-  finiteNumber,
-  type SessionArguments,
-  sessionOptions,
-  wholeNumber,
-} from './arguments.js';
-import { readFeeds } from './feeds.js';
+import { addSessionOptions, finiteNumber, type SessionArguments, wholeNumber } from './arguments.js';
 import { type Io, print } from './io.js';
 import { showProgress } from './progress.js';
+import { openSession } from './session.js';
 
 interface BenchArguments extends SessionArguments {
   readonly runs?: number;
@@ -31,8 +24,8 @@ export function addBench(program: Command, io: Io): void {
     .option('--profile', 'say how long each step takes')
     .option('--json', 'print JSON')
     .action(async (model: string, given: BenchArguments) => {
-      using session = await InferenceSession.create(model, sessionOptions(given));
-      const feeds = await readFeeds(session.inputMetadata, given);
+      const { session: opened, feeds } = await openSession(model, given, io);
+      using session = opened;
       const { runs, warmup, seconds } = given;
       const progress = showProgress(io, 'bench');
       let latency: ReturnType<typeof benchSession>;

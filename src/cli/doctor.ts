@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { describeMachine, type Machine } from '../evaluate/machine.js';
 import { addonPath, loadAddon } from '../native/addon.js';
 import { bytes } from '../text.js';
+import { packageVersion } from '../version.js';
 import { type Io, print } from './io.js';
-import { packageVersion } from './version.js';
 
 /** What `espalier doctor` found. */
 export interface Diagnosis {

@@ -56,8 +56,8 @@ function values(title: string, infos: readonly ValueInfo[]): string[] {
 }
 
 function layerTable(layers: readonly LayerReport[]): string {
-  const header = ['layer', 'op', 'shape', 'weights', 'sparsity', '16x1', '8x1', '4x1', 'format'];
-  const rows = layers.map(({ name, op, shape, weights, sparsity, blockSparsity, format }) => [
+  const header = ['layer', 'op', 'shape', 'weights', 'sparsity', '16x1', '8x1', '4x1', 'pattern'];
+  const rows = layers.map(({ name, op, shape, weights, sparsity, blockSparsity, pattern }) => [
     name,
     op,
     dims(shape),
@@ -66,7 +66,7 @@ function layerTable(layers: readonly LayerReport[]): string {
     percent(blockSparsity['16x1']),
     percent(blockSparsity['8x1']),
     percent(blockSparsity['4x1']),
-    format,
+    pattern,
   ]);
   return table(header, rows, ['weights', 'sparsity', '16x1', '8x1', '4x1']);
 }

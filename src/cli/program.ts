@@ -1,13 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { EspalierError } from '../errors.js';
 import { printable } from '../text.js';
+import { packageVersion } from '../version.js';
 import { addBench } from './bench.js';
 import { addDoctor } from './doctor.js';
+import { addExplain } from './explain.js';
 import { addInspect } from './inspect.js';
 import type { Io } from './io.js';
 import { addPrune } from './prune.js';
 import { addRun } from './run.js';
-import { packageVersion } from './version.js';
 
 /**
  * Runs one command line, `args` being what follows the program's name.
@@ -23,6 +24,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     .showHelpAfterError('(--help lists the options)');
   addInspect(program, io);
   addPrune(program, io);
+  addExplain(program, io);
   addRun(program, io);
   addBench(program, io);
   addDoctor(program, io, (code) => {

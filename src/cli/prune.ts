@@ -4,14 +4,14 @@ import { exportOnnx, readOnnx } from '../formats/onnx/index.js';
 import { applyPruning } from '../prune/apply.js';
 import { planPruning } from '../prune/plan.js';
 import { formatPruningPlan, planTotals } from '../prune/print.js';
-import { type Pattern, parsePattern, patterns } from '../sparse/patterns.js';
+import { type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { bytes } from '../text.js';
 import { finiteNumber } from './arguments.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { type Io, print } from './io.js';
 
 interface PruneArguments {
-  readonly sparsity: number;
+  readonly sparsity?: number;
   readonly pattern: Pattern;
   readonly scope: 'layer' | 'global';
   readonly include?: readonly string[];
@@ -27,9 +27,13 @@ export function addPrune(program: Command, io: Io): void {
     .command('prune')
     .description('set the least important weights of a model to zero')
     .argument('<model>', 'an ONNX model')
-    .requiredOption('--sparsity <share>', 'share of the weights to remove, in [0, 1)', finiteNumber)
+    .option(
+      '--sparsity <share>',
+      'share of the weights to remove, in [0, 1); an N:M pattern says it itself',
+      finiteNumber,
+    )
     .requiredOption('-o, --output <file>', 'the pruned ONNX model', outputFile)
-    .option('--pattern <pattern>', `shape of the zeros: ${patterns.join(', ')}`, pattern, 'unstructured')
+    .option('--pattern <pattern>', `shape of the zeros: ${patternForms}`, pattern, 'unstructured')
     .addOption(
       new Option('--scope <scope>', 'remove the same share of every layer, or rank all layers together')
         .choices(['layer', 'global'])

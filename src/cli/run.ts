@@ -1,13 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { InferenceSession } from '../session.js';
 import type { Tensor } from '../tensor.js';
 import { dims, printable, table } from '../text.js';
-import { addSessionOptions, collect, type SessionArguments, sessionOptions } from './arguments.js';
-import { readFeeds } from './feeds.js';
+import { addSessionOptions, collect, type SessionArguments } from './arguments.js';
 import { checkWritable, writeWhole } from './files.js';
 import { fileError, type Io, print } from './io.js';
+import { openSession } from './session.js';
 
 interface RunArguments extends SessionArguments {
   readonly input: readonly string[];
@@ -24,10 +23,11 @@ export function addRun(program: Command, io: Io): void {
     .option('--force', 'replace existing output files')
     .option('--json', 'print JSON')
     .action(async (model: string, given: RunArguments) => {
-      using session = await InferenceSession.create(model, sessionOptions(given));
+      const { session: opened, feeds } = await openSession(model, given, io);
+      using session = opened;
       const files = outputFiles(given.outputDir, session.outputNames);
       for (const file of files) await checkWritable(file, given.force === true);
-      const results = await session.run(await readFeeds(session.inputMetadata, given));
+      const results = await session.run(feeds);
       const outputs = session.outputNames.map((name) => describe(name, results[name] as Tensor));
       if (given.outputDir !== undefined) await makeFolder(given.outputDir);
       for (const [i, file] of files.entries()) {

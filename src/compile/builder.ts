@@ -2,9 +2,12 @@ import { EspalierError } from '../errors.js';
 import type { Node, StaticGraph, TensorData } from '../graph/graph.js';
 import type { StepSpec } from '../native/addon.js';
 import { unaryCode } from '../native/codes.js';
-import type { WeightFormat } from '../sparse/format.js';
+import type { LayerAnalysis } from '../sparse/analyze.js';
+import type { FormatChoice } from '../sparse/format.js';
+import type { WeightFormat, WeightStorage } from '../sparse/weight_formats.js';
 import type { DataType } from '../tensor.js';
 import type { FusedNode } from './fuse.js';
+import type { LayerStep } from './lower/weights.js';
 
 /** A value as one step sees it: its bytes may be read under other dims than the value has. */
 export interface Operand {
@@ -33,16 +36,31 @@ export interface WeightMatrix {
   readonly colStride: number;
 }
 
-/** Packs weights once per session, however many plans use them. */
-export interface WeightStore {
-  pack(matrix: WeightMatrix, format: WeightFormat): number;
+/** A layer whose weights need a format. */
+export interface LayerRequest {
+  readonly analysis: LayerAnalysis;
+  /** Tokens that share a pass over the weights, and passes. */
+  readonly n: number;
+  readonly batch: number;
+  readonly step: LayerStep;
+  /** One for each group. */
+  readonly matrices: readonly WeightMatrix[];
 }
 
-/** How a layer runs, for people. */
-export interface LayerPlan {
+/** Packs weights once per session, however many plans use them. */
+export interface WeightStore {
+  choose(request: LayerRequest): FormatChoice;
+  pack(matrix: WeightMatrix, format: WeightFormat, storage: WeightStorage): number;
+}
+
+/** How a layer runs. */
+export interface LayerPlan extends Pick<LayerRequest, 'analysis' | 'n' | 'batch'> {
+  /** The model's node. */
   readonly name: string;
-  readonly format: WeightFormat;
-  readonly reason: string;
+  readonly op: string;
+  readonly choice: FormatChoice;
+  /** Ids of its packed weights. */
+  readonly weights: readonly number[];
 }
 
 /** Collects the steps of a plan; the lowering functions in lower/ write to it. */

@@ -11,7 +11,8 @@ import {
   type ValueType,
   type WeightStore,
 } from './builder.js';
-import { type FusedNode, fuse } from './fuse.js';
+import { type FusedNode, type FusionFeatures, fuse } from './fuse.js';
+import { lowRankProduct } from './low_rank.js';
 import { emitCopy } from './lower/movement.js';
 import { lowerings } from './lower/registry.js';
 import { planArena } from './memory.js';
@@ -20,6 +21,8 @@ import { planArena } from './memory.js';
 export interface PlanStore extends WeightStore {
   /** Id of a constant that the session keeps, or undefined for one that belongs to the plan. */
   constant(data: TensorData): number | undefined;
+  /** What the native side can fuse. */
+  readonly fusion: FusionFeatures;
 }
 
 /** A plan and what is known of it before it runs. */
@@ -41,10 +44,11 @@ export function compile(
   store: PlanStore,
 ): CompiledPlan {
   const specialized = specialize(graph, inputDims);
-  const builder = new PlanBuilder(specialized, store);
-  lowerAll(fuse(specialized), builder);
+  const fused = fuse(specialized, store.fusion);
+  const builder = new PlanBuilder(fused.graph, store);
+  lowerAll(fused.nodes, builder);
   const outputs = specialized.outputs.map(({ name }) => ({ name, ...builder.typeOf(name) }));
-  return { spec: place(specialized, builder, store), outputs, layers: builder.layers };
+  return { spec: place(fused.graph, builder, store), outputs, layers: builder.layers };
 }
 
 /** Lowers every node, and reports all that cannot be lowered in one error. */
@@ -66,7 +70,7 @@ function lowerAll(nodes: readonly FusedNode[], builder: PlanBuilder): void {
 
 /** Operators whose kernels take float32 for every input. */
 const float32Operators = new Set([
-  ...['Conv', 'ConvTranspose', 'MatMul', 'Gemm', 'BatchNormalization', 'LayerNormalization'],
+  ...['Conv', 'ConvTranspose', 'MatMul', 'Gemm', 'BatchNormalization', 'LayerNormalization', lowRankProduct],
   ...['MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Softmax', 'LogSoftmax'],
 ]);
 

@@ -10,12 +10,15 @@ import { readNumbers } from '../graph/data.js';
 import type { Attribute, Node, StaticGraph } from '../graph/graph.js';
 import { elementCount } from '../tensor.js';
 import { type Activation, activationOf } from './activation.js';
+import { fuseLowRank, lowRankProduct } from './low_rank.js';
 import { countUses, findProducers } from './uses.js';
 
-/** A node with what its kernel does in the same pass: out = activation(node(inputs) + bias + residual). */
+/** A node with what its kernel does in the same pass: out = activation(scale * node(inputs) + bias + residual). */
 export interface FusedNode {
   readonly node: Node;
   readonly output: string;
+  /** Value [outputs], or one number, that a product is multiplied by. */
+  readonly scale?: string | number;
   /** Value [outputs] added to a product (MatMul, whose ONNX form has none). */
   readonly bias?: string;
   /** Value of the output's shape. */
@@ -23,12 +26,30 @@ export interface FusedNode {
   readonly activation?: Activation;
 }
 
-const fusesActivation = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'BatchNormalization']);
-const fusesResidual = new Set(['Conv', 'MatMul', 'Gemm']);
+const fusesActivation = new Set([
+  ...['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'BatchNormalization', lowRankProduct],
+]);
+const fusesResidual = new Set(['Conv', 'MatMul', 'Gemm', lowRankProduct]);
+const fusesBias = new Set(['MatMul', lowRankProduct]);
+const fusesScale = new Set(['MatMul', 'Gemm', lowRankProduct]);
 
-/** Rewrites patterns that exporters decompose, then lets products absorb the elementwise nodes behind them. */
-export function fuse(graph: StaticGraph): FusedNode[] {
-  return fuseEpilogues(recognisePatterns(graph));
+/** What the native operators can do in one step. */
+export interface FusionFeatures {
+  readonly lowRank: boolean;
+  readonly scale: boolean;
+}
+
+/**
+ * Rewrites patterns that exporters decompose, then lets products absorb the elementwise nodes behind them. The graph
+ * that comes back has the constants that the nodes read.
+ */
+export function fuse(
+  graph: StaticGraph,
+  features: FusionFeatures,
+): { readonly graph: StaticGraph; readonly nodes: FusedNode[] } {
+  const products = features.lowRank ? withoutDead(fuseLowRank(graph)) : graph;
+  const recognised = recognisePatterns(products);
+  return { graph: recognised, nodes: fuseEpilogues(recognised, features) };
 }
 
 /** Pad of zeros goes into the Conv behind it; x * HardSigmoid(x; 1/6, 1/2), x * clip(x + 3, 0, 6) / 6 and x * Sigmoid(x) become one node each; so do scalar Mul and Add. */
@@ -209,7 +230,7 @@ function withoutDead(graph: StaticGraph): StaticGraph {
   return { ...graph, nodes: nodes.toReversed() };
 }
 
-function fuseEpilogues(graph: StaticGraph): FusedNode[] {
+function fuseEpilogues(graph: StaticGraph, features: FusionFeatures): FusedNode[] {
   const uses = countUses(graph);
   const dims = (name: string) => graph.values.get(name)?.dims ?? [];
   const pending = new Map<string, FusedNode>(); // by output, still open for more
@@ -227,7 +248,15 @@ function fuseEpilogues(graph: StaticGraph): FusedNode[] {
     const activation = isFloat(graph, first) ? activationOf(graph, node) : undefined;
     const behind = activation === undefined ? undefined : absorb(first);
     let absorbed: string | undefined;
-    if (behind !== undefined && behind.activation === undefined && fusesActivation.has(behind.node.op)) {
+    const scaled = features.scale ? scaleOf(graph, node, absorb) : undefined;
+    if (scaled !== undefined) {
+      fused = { ...scaled.product, scale: scaled.scale, output };
+      absorbed = scaled.product.output;
+    } else if (
+      behind !== undefined &&
+      behind.activation === undefined &&
+      fusesActivation.has(behind.node.op)
+    ) {
       fused = { ...behind, activation: activation as Activation, output };
       absorbed = first;
     } else if (node.op === 'Add') {
@@ -238,8 +267,9 @@ function fuseEpilogues(graph: StaticGraph): FusedNode[] {
         const product = absorb(input);
         if (product === undefined || product.activation !== undefined || input === other) continue;
         const isBias =
-          product.node.op === 'MatMul' &&
+          fusesBias.has(product.node.op) &&
           product.bias === undefined &&
+          (product.node.inputs[2] ?? '') === '' &&
           product.residual === undefined &&
           graph.constants.has(product.node.inputs[1] ?? '') &&
           graph.constants.has(other) &&
@@ -271,12 +301,55 @@ function fuseEpilogues(graph: StaticGraph): FusedNode[] {
   return order.filter((fused) => fused !== undefined);
 }
 
+/** The product right behind which the node multiplies by a constant: one number, or one for each output. */
+function scaleOf(
+  graph: StaticGraph,
+  node: Node,
+  absorb: (value: string) => FusedNode | undefined,
+): { readonly product: FusedNode; readonly scale: string | number } | undefined {
+  const [a = '', b = ''] = node.inputs;
+  const dims = (name: string) => graph.values.get(name)?.dims ?? [];
+  const outputs = dims(node.outputs[0] ?? '');
+  const canScale = (value: string): FusedNode | undefined => {
+    const product = absorb(value);
+    const isBare =
+      product !== undefined &&
+      fusesScale.has(product.node.op) &&
+      (product.node.inputs[2] ?? '') === '' &&
+      product.scale === undefined &&
+      product.bias === undefined &&
+      product.residual === undefined &&
+      product.activation === undefined;
+    const fits = dims(value).join() === outputs.join();
+    return isBare && fits && isConstantProduct(graph, product.node) ? product : undefined;
+  };
+  if (node.op === 'Affine') {
+    const { alpha, beta } = activationOf(graph, node) as Activation;
+    const product = beta === 0 ? canScale(a) : undefined;
+    return product === undefined ? undefined : { product, scale: alpha };
+  }
+  if (node.op !== 'Mul') return undefined;
+  for (const [value, scale] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const data = graph.constants.get(scale);
+    const perOutput =
+      data?.type === 'float32' &&
+      elementCount(data.dims) === outputs.at(-1) &&
+      data.dims.at(-1) === outputs.at(-1);
+    const product = perOutput ? canScale(value) : undefined;
+    if (product !== undefined) return { product, scale };
+  }
+  return undefined;
+}
+
 /** Whether the node multiplies by a constant weight matrix in a form that the kernel with an epilogue runs. */
 export function isConstantProduct(graph: StaticGraph, node: Node): boolean {
   const [a = '', b = ''] = node.inputs;
   const weight = graph.constants.get(b);
   if (weight === undefined) return false;
-  if (node.op === 'Conv') return true;
+  if (node.op === 'Conv' || node.op === lowRankProduct) return true;
   const isMatrix = weight.dims.length === 2 && !weight.dims.includes(0);
   return isMatrix && !graph.constants.has(a) && (node.op === 'MatMul' || isPlainGemm(graph, node));
 }

@@ -1,7 +1,6 @@
 import type { Graph, ValueInfo } from '../graph/graph.js';
 import { findLayers } from '../graph/layers.js';
 import { analyzeLayer, type LayerAnalysis } from '../sparse/analyze.js';
-import { chooseFormat, type WeightFormat } from '../sparse/format.js';
 import { elementCount } from '../tensor.js';
 
 /** What a model is made of. Plain data. */
@@ -20,12 +19,8 @@ export interface ModelReport {
 
 export interface LayerReport extends Omit<LayerAnalysis, 'storedWeights' | 'denseStored'> {
   readonly name: string;
-  readonly op: string;
   /** Dims of the weight constant. */
   readonly shape: readonly number[];
-  /** The format a session would store the weights in, and why. */
-  readonly format: WeightFormat;
-  readonly reason: string;
 }
 
 /**
@@ -46,10 +41,9 @@ export function inspectGraph(graph: Graph): ModelReport {
       bytes: constants.reduce((sum, { bytes }) => sum + bytes.length, 0),
     },
     layers: findLayers(graph).map((layer) => {
-      const analysis = analyzeLayer(graph, layer);
-      const { storedWeights, denseStored, ...zeros } = analysis;
+      const { storedWeights, denseStored, ...zeros } = analyzeLayer(graph, layer);
       const shape = graph.constants.get(layer.weight)?.dims ?? [];
-      return { name: layer.name, op: layer.op, shape, ...zeros, ...chooseFormat(analysis) };
+      return { name: layer.name, shape, ...zeros };
     }),
   };
 }

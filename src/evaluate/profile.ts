@@ -14,7 +14,7 @@ export interface ProfiledStep extends StepProfile {
 export function profileSession(session: InferenceSession, feeds: TensorMap, runs = 11): ProfiledStep[] {
   session.runSync(feeds);
   const profiles = Array.from({ length: runs }, () => session.profile(feeds));
-  const formats = new Map(session.layers(feeds).map(({ name, format }) => [name, format]));
+  const formats = new Map(session.explain(feeds).map(({ name, format }) => [name, format]));
   const steps = (profiles[0] ?? []).map((step, i) => {
     const times = profiles.map((profile) => profile[i]?.milliseconds ?? 0).sort((a, b) => a - b);
     return { ...step, milliseconds: times[Math.floor(times.length / 2)] ?? 0 };

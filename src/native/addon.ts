@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { EspalierError } from '../errors.js';
-import type { WeightFormat } from '../sparse/format.js';
+import type { WeightFormat, WeightStorage } from '../sparse/weight_formats.js';
 import type { DataType } from '../tensor.js';
 
 /** Where a tensor lies during a run: `index` counts the inputs, outputs or constants, `offset` is in bytes. */
@@ -42,12 +42,15 @@ export interface NativeSession {
   addWeights(
     bytes: Uint8Array,
     format: WeightFormat,
+    storage: WeightStorage,
     rows: number,
     cols: number,
     offset: number,
     rowStride: number,
     colStride: number,
   ): number;
+  removeWeights(id: number): void;
+  weightsInfo(id: number): { readonly bytes: number; readonly storedValues: number };
   createPlan(spec: PlanSpec): number;
   releasePlan(plan: number): void;
   runSync(plan: number, inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): void;
@@ -65,7 +68,35 @@ export interface NativeSession {
 export interface NativeAddon {
   /** Instruction sets this build has and this CPU can run, slowest first. */
   availableIsas(): string[];
-  readonly NativeSession: new (isa: string, threads: number) => NativeSession;
+  /** Helper threads spin for `spinMicroseconds` after a run before they park. */
+  readonly NativeSession: new (
+    isa: string,
+    threads: number,
+    spinMicroseconds: number,
+  ) => NativeSession;
+  /** The view is that of `addWeights`. */
+  packWeights(
+    bytes: Uint8Array,
+    format: WeightFormat,
+    storage: WeightStorage,
+    rows: number,
+    cols: number,
+    offset: number,
+    rowStride: number,
+    colStride: number,
+  ): PackedWeights;
+  /** The dense matrix, row-major [rows, cols]; what is packed may be anything, and is checked. */
+  unpackWeights(packed: PackedWeights): Float32Array;
+}
+
+/** A weight matrix as kernels read it. */
+export interface PackedWeights {
+  readonly format: WeightFormat;
+  readonly storage: WeightStorage;
+  readonly rows: number;
+  readonly cols: number;
+  /** Little-endian, each aligned to 64 bytes. */
+  readonly sections: Readonly<Record<string, Uint8Array>>;
 }
 
 /** Where the build puts the addon. */

@@ -43,10 +43,13 @@ function prunedConstant(graph: Graph, layer: Layer, entry: CheckedLayer): Tensor
   const { type, dims, bytes } = graph.constants.get(layer.weight) as TensorData;
   const copy = new Uint8Array(bytes); // starts a buffer of its own, so it is aligned
   const weights = new Uint32Array(copy.buffer);
-  forEachUnit(layer, entry.pattern, (unit, firstRow, rows, input) => {
+  forEachUnit(layer, entry.pattern, (unit, firstRow, rows, firstInput, inputs) => {
     if (isKept(entry.mask, unit)) return;
-    const first = firstRow * layer.outputStride + input * layer.inputStride;
-    for (let row = 0; row < rows; row++) weights[first + row * layer.outputStride] = 0;
+    const first = firstRow * layer.outputStride + firstInput * layer.inputStride;
+    for (let row = 0; row < rows; row++) {
+      for (let input = 0; input < inputs; input++)
+        weights[first + row * layer.outputStride + input * layer.inputStride] = 0;
+    }
   });
   return { type, dims, bytes: copy };
 }

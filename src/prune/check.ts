@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { parseOptions } from '../options.js';
-import { patterns } from '../sparse/patterns.js';
+import { isPattern, type Pattern, patternForms } from '../sparse/patterns.js';
 import type { PlannedLayer } from './plan.js';
 
 /** What applying a plan reads of each layer. */
@@ -24,7 +24,7 @@ const layer = v.object(
     groups: size,
     outputs: size,
     inputs: size,
-    pattern: v.picklist(patterns, `one of ${patterns.join(', ')}`),
+    pattern: v.custom<Pattern>(isPattern, patternForms),
     mask: v.instance(Uint8Array, 'a Uint8Array (JSON does not keep masks: they have to stay Uint8Array)'),
   },
   objectMessage,

@@ -1,7 +1,6 @@
 export { findLayers, type Layer } from '../graph/layers.js';
 export { analyzeLayer, type LayerAnalysis } from '../sparse/analyze.js';
-export { chooseFormat, type FormatChoice, type WeightFormat, weightFormats } from '../sparse/format.js';
-export { type Pattern, parsePattern, patterns } from '../sparse/patterns.js';
+export { type Pattern, parsePattern } from '../sparse/patterns.js';
 export { applyPruning } from './apply.js';
 export { type Importance, magnitude } from './importance.js';
 export { isKept, type Mask, unitCount } from './mask.js';

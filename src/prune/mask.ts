@@ -1,17 +1,18 @@
 import type { Layer } from '../graph/layers.js';
-import { blockRows, type Pattern } from '../sparse/patterns.js';
+import { blockOf, type Pattern } from '../sparse/patterns.js';
 
 /**
  * A mask has one bit per unit of a layer's pattern, 1 when the unit is kept: bit `u % 8` of byte `u / 8`.
- * A unit is a weight (unstructured) or a block of r outputs that share one input. Units are numbered in
- * (group, row block, input) order: `u = (group * rowBlocks + rowBlock) * inputs + input`, where
- * `rowBlocks = ceil(outputs / r)`. Bits past the last unit are 0.
+ * A unit is a weight (unstructured, N:M) or a block of r outputs by c inputs. Units are numbered in (group, row block,
+ * column block) order: `u = (group * rowBlocks + rowBlock) * columnBlocks + columnBlock`, where
+ * `rowBlocks = ceil(outputs / r)` and `columnBlocks = ceil(inputs / c)`. Bits past the last unit are 0.
  */
 export type Mask = Uint8Array;
 
 /** Number of units of a pattern in a layer. */
 export function unitCount(layer: Pick<Layer, 'groups' | 'outputs' | 'inputs'>, pattern: Pattern): number {
-  return layer.groups * Math.ceil(layer.outputs / blockRows(pattern)) * layer.inputs;
+  const { rows, columns } = blockOf(pattern);
+  return layer.groups * Math.ceil(layer.outputs / rows) * Math.ceil(layer.inputs / columns);
 }
 
 /** Whether unit `unit` is kept. */
@@ -28,19 +29,20 @@ export function maskOf(removed: Uint8Array): Mask {
   return mask;
 }
 
-/** Calls `visit(unit, firstRow, rows, input)` for every unit; rows are counted over all groups. */
+/** Calls `visit(unit, firstRow, rows, firstInput, inputs)` for every unit; rows are counted over all groups. */
 export function forEachUnit(
   layer: Pick<Layer, 'groups' | 'outputs' | 'inputs'>,
   pattern: Pattern,
-  visit: (unit: number, firstRow: number, rows: number, input: number) => void,
+  visit: (unit: number, firstRow: number, rows: number, firstInput: number, inputs: number) => void,
 ): void {
-  const height = blockRows(pattern);
+  const { rows: height, columns: width } = blockOf(pattern);
   let unit = 0;
   for (let group = 0; group < layer.groups; group++) {
     for (let output = 0; output < layer.outputs; output += height) {
       const firstRow = group * layer.outputs + output;
       const rows = Math.min(height, layer.outputs - output);
-      for (let input = 0; input < layer.inputs; input++) visit(unit++, firstRow, rows, input);
+      for (let input = 0; input < layer.inputs; input += width)
+        visit(unit++, firstRow, rows, input, Math.min(width, layer.inputs - input));
     }
   }
 }

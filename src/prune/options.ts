@@ -1,13 +1,17 @@
 import * as v from 'valibot';
+import { EspalierError } from '../errors.js';
 import { optionsObject, parseOptions } from '../options.js';
-import { type Pattern, patterns } from '../sparse/patterns.js';
+import { isPattern, keptOfEvery, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { type Importance, magnitude } from './importance.js';
 
 /** What {@link planPruning} takes. A layer is named by its node's name or by its operator. */
 export interface PruneOptions {
-  /** Share of the units (weights, or blocks of the pattern) to remove, in [0, 1). */
-  readonly sparsity: number;
-  /** Default: unstructured. */
+  /**
+   * Share of the units (weights, or blocks of the pattern) to remove, in [0, 1). An N:M pattern says it itself,
+   * 1 - N/M: then it may be left out, and another one is an error.
+   */
+  readonly sparsity?: number | undefined;
+  /** `unstructured`, `16x1` (any RxC), `2:4` (any N:M). Default: unstructured. */
   readonly pattern?: Pattern | undefined;
   /** `layer` removes the same share of every layer; `global` ranks the units of all layers together. Default: layer. */
   readonly scope?: 'layer' | 'global' | undefined;
@@ -37,14 +41,17 @@ const sparsity = v.pipe(
   v.number('a number in [0, 1)'),
   v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
 );
-const pattern = v.picklist(patterns, `one of ${patterns.join(', ')}`);
+const pattern = v.custom<Pattern>(
+  (text) => typeof text === 'string' && isPattern(text.replace(/^1x1$/, 'unstructured')),
+  patternForms,
+);
 const matchers = v.array(
   v.union([v.string(), v.instance(RegExp)], 'a string or RegExp'),
   'an array of strings or RegExps',
 );
 
 const schema = optionsObject({
-  sparsity,
+  sparsity: v.optional(sparsity),
   pattern: v.optional(pattern, 'unstructured'),
   scope: v.optional(v.picklist(['layer', 'global'], 'one of layer, global'), 'layer'),
   importance: v.optional(
@@ -66,5 +73,26 @@ const schema = optionsObject({
 
 /** @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is unknown, missing or out of range. */
 export function parsePruneOptions(options: unknown): ResolvedPruneOptions {
-  return parseOptions(schema, options, 'planPruning options');
+  const where = 'planPruning options';
+  const { sparsity: given, pattern: wanted, ...rest } = parseOptions(schema, options, where);
+  const chosen = parsePattern(wanted);
+  return { ...rest, pattern: chosen, sparsity: sparsityOf(chosen, given, where) };
+}
+
+/**
+ * The sparsity of a pattern: what an N:M pattern says, else the one given. `where` names its place in messages.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT when there is none, or another than the pattern's.
+ */
+export function sparsityOf(chosen: Pattern, given: number | undefined, where: string): number {
+  const group = keptOfEvery(chosen);
+  if (group === undefined) {
+    if (given !== undefined) return given;
+    throw new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected ${where}.sparsity to be given, got undefined`);
+  }
+  const implied = 1 - group.kept / group.of;
+  if (given === undefined || Math.abs(given - implied) < 1e-9) return implied;
+  throw new EspalierError(
+    'ERR_ESPALIER_ARGUMENT',
+    `Expected ${where}.sparsity to be ${implied}, as the pattern ${chosen} says, or left out, got ${given}`,
+  );
 }

@@ -1,6 +1,6 @@
 import type { Graph } from '../graph/graph.js';
 import type { Layer } from '../graph/layers.js';
-import { type Pattern, patterns } from '../sparse/patterns.js';
+import { keptOfEvery, type Pattern } from '../sparse/patterns.js';
 import { forEachUnit, type Mask, maskOf } from './mask.js';
 import {
   type LayerPruneOptions,
@@ -8,7 +8,7 @@ import {
   parsePruneOptions,
   type ResolvedPruneOptions,
 } from './options.js';
-import { flagLowest } from './rank.js';
+import { flagLowest, flagLowestOfEvery } from './rank.js';
 import { unitScores } from './scores.js';
 import { type PruningTarget, selectTargets } from './targets.js';
 
@@ -69,7 +69,7 @@ interface Candidate {
  * Chooses what to remove; changes nothing. Of the n units of each layer (of all layers together in global scope, one
  * ranking per pattern), exactly `round(sparsity * n)` are removed: those with the lowest scores, ties going to the
  * lower index. Units that are zero already come first and count. A layer always keeps its best unit, so where rounding
- * would empty it, one unit fewer is removed.
+ * would empty it, one unit fewer is removed. An N:M pattern is ranked within each M inputs instead: all but N go.
  * @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is wrong, a name matches no layer, no layer is selected,
  * or a score is NaN.
  */
@@ -77,7 +77,14 @@ export function planPruning(graph: Graph, options: PruneOptions): PruningPlan {
   const resolved = parsePruneOptions(options);
   const targets = selectTargets(graph, resolved);
   const removed = new Map<PruningTarget, Uint8Array>();
-  for (const pool of pools(targets, resolved.scope)) {
+  for (const target of targets) {
+    const group = keptOfEvery(target.pattern);
+    if (group === undefined) continue;
+    const scores = unitScores(graph, target.layer, target.pattern, resolved.importance);
+    removed.set(target, flagLowestOfEvery(scores, target.layer.inputs, group.of, group.kept));
+  }
+  const ranked = targets.filter((target) => !removed.has(target));
+  for (const pool of pools(ranked, resolved.scope)) {
     const candidates = pool.map((target) => {
       const scores = unitScores(graph, target.layer, target.pattern, resolved.importance);
       return { target, scores, best: lastHighest(scores) };
@@ -93,10 +100,12 @@ export function planPruning(graph: Graph, options: PruneOptions): PruningPlan {
 /** Targets that are ranked together: each alone, or those of one pattern and the global sparsity. */
 function pools(targets: readonly PruningTarget[], scope: 'layer' | 'global'): PruningTarget[][] {
   const alone = targets.filter((target) => scope === 'layer' || target.ownSparsity);
-  const together = patterns.map((pattern) =>
-    targets.filter((target) => !alone.includes(target) && target.pattern === pattern),
-  );
-  return [...alone.map((target) => [target]), ...together.filter((pool) => pool.length > 0)];
+  const byPattern = new Map<Pattern, PruningTarget[]>();
+  for (const target of targets) {
+    if (alone.includes(target)) continue;
+    byPattern.set(target.pattern, [...(byPattern.get(target.pattern) ?? []), target]);
+  }
+  return [...alone.map((target) => [target]), ...byPattern.values()];
 }
 
 /** Writes, for each candidate, a flag per unit: 1 = removed. */
@@ -135,9 +144,9 @@ function plannedLayer({ layer, nodes, pattern }: PruningTarget, flags: Uint8Arra
   const weights = groups * outputs * inputs;
   let removed = 0;
   let removedUnits = 0;
-  forEachUnit(layer, pattern, (unit, _firstRow, rows) => {
+  forEachUnit(layer, pattern, (unit, _firstRow, rows, _firstInput, columns) => {
     if (flags[unit] === 0) return;
-    removed += rows;
+    removed += rows * columns;
     removedUnits++;
   });
   const counts = { units: flags.length, removedUnits, weights, removed, sparsity: removed / weights };

@@ -22,6 +22,33 @@ export function flagLowest(scores: Float64Array, k: number): Uint8Array {
   return flags;
 }
 
+/**
+ * Flags all but the `kept` highest of every `of` consecutive scores of a row, ties going to the lower index. Rows have
+ * `inputs` scores; what is left at the end of a row is a shorter group that keeps as many.
+ */
+export function flagLowestOfEvery(
+  scores: Float64Array,
+  inputs: number,
+  of: number,
+  kept: number,
+): Uint8Array {
+  const flags = new Uint8Array(scores.length);
+  for (let row = 0; row < scores.length; row += inputs) {
+    for (let first = row; first < row + inputs; first += of) {
+      const end = Math.min(first + of, row + inputs);
+      for (let removals = end - first - kept; removals > 0; removals--) {
+        let lowest = -1;
+        for (let at = first; at < end; at++) {
+          if (flags[at] === 1) continue;
+          if (lowest < 0 || (scores[at] as number) < (scores[lowest] as number)) lowest = at;
+        }
+        flags[lowest] = 1;
+      }
+    }
+  }
+  return flags;
+}
+
 /** The k-th lowest score, k in [1, scores.length]: C. A. R. Hoare, "Algorithm 65: Find", 1961, with random pivots. */
 function kthLowest(scores: Float64Array, k: number): number {
   const values = scores.slice();

@@ -30,20 +30,26 @@ export function unitScores(
     );
   }
   const unitTotals = new Float64Array(unitCount(layer, pattern));
-  forEachUnit(layer, pattern, (unit, firstRow, rows, input) => {
+  forEachUnit(layer, pattern, (unit, firstRow, rows, firstInput, inputs) => {
     let sum = 0;
     let used = false;
-    for (let row = 0, at = firstRow * layer.inputs + input; row < rows; row++, at += layer.inputs) {
-      sum += scores[at] as number;
-      used ||= weights[at] !== 0;
+    for (
+      let row = 0, start = firstRow * layer.inputs + firstInput;
+      row < rows;
+      row++, start += layer.inputs
+    ) {
+      for (let at = start; at < start + inputs; at++) {
+        sum += scores[at] as number;
+        used ||= weights[at] !== 0;
+      }
     }
     if (Number.isNaN(sum)) {
       throw new EspalierError(
         'ERR_ESPALIER_ARGUMENT',
-        `Expected importance of layer "${layer.name}" to be numbers, got NaN at output ${firstRow}, input ${input}`,
+        `Expected importance of layer "${layer.name}" to be numbers, got NaN at output ${firstRow}, input ${firstInput}`,
       );
     }
-    unitTotals[unit] = used ? sum / rows : Number.NEGATIVE_INFINITY;
+    unitTotals[unit] = used ? sum / (rows * inputs) : Number.NEGATIVE_INFINITY;
   });
   return unitTotals;
 }

@@ -2,8 +2,8 @@ import { EspalierError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { findLayers, isDepthwise, type Layer } from '../graph/layers.js';
 import { nearest } from '../options.js';
-import type { Pattern } from '../sparse/patterns.js';
-import type { ResolvedPruneOptions } from './options.js';
+import { keptOfEvery, type Pattern, parsePattern } from '../sparse/patterns.js';
+import { type ResolvedPruneOptions, sparsityOf } from './options.js';
 
 /** A weight to prune: once, however many nodes share it. */
 export interface PruningTarget {
@@ -72,11 +72,17 @@ function targetOf(layer: Layer, { layers, sparsity, pattern }: ResolvedPruneOpti
   const byOperator = Object.hasOwn(layers, layer.op) ? layers[layer.op] : undefined;
   const byName = Object.hasOwn(layers, layer.name) ? layers[layer.name] : undefined;
   const own = byName?.sparsity ?? byOperator?.sparsity;
+  const ownPattern = byName?.pattern ?? byOperator?.pattern;
+  const chosen = ownPattern === undefined ? pattern : parsePattern(ownPattern);
+  const key = byName === undefined ? layer.op : layer.name;
+  const where = `planPruning options.layers.${key}`;
+  // A pattern of its own that says its sparsity does not contradict the sparsity of all others.
+  const inherited = keptOfEvery(chosen) === undefined ? sparsity : undefined;
   return {
     layer,
     nodes: [layer.name],
-    pattern: byName?.pattern ?? byOperator?.pattern ?? pattern,
-    sparsity: own ?? sparsity,
+    pattern: chosen,
+    sparsity: sparsityOf(chosen, own ?? inherited, where),
     ownSparsity: own !== undefined,
   };
 }

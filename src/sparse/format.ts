@@ -1,57 +1,85 @@
 import type { LayerAnalysis } from './analyze.js';
+import { type CostContext, canHold, type Prediction, predictCost } from './cost.js';
+import { printPattern } from './patterns.js';
+import { sparseMargin } from './rates.js';
+import { storageFor, type WeightFormat, type WeightStorage, weightFormats } from './weight_formats.js';
 
-/** How the weights of a layer lie in memory; `native/formats/packed_weights.h` packs them. */
-export const weightFormats = ['dense', 'block16', 'block8', 'block4', 'csr'] as const;
-
-export type WeightFormat = (typeof weightFormats)[number];
+/** A format that could hold a layer, and what it would cost. */
+export interface FormatCandidate {
+  readonly format: WeightFormat;
+  /** By the cost model, on one thread. */
+  readonly predictedMicroseconds: number;
+  /** Measured on this machine, with the session's threads, when the session tunes. */
+  readonly measuredMicroseconds?: number;
+  /** Of the packed weights, by the cost model. */
+  readonly bytes: number;
+}
 
 export interface FormatChoice {
   readonly format: WeightFormat;
-  /** One line for people: what was stored, and what it is estimated to cost. */
+  readonly storage: WeightStorage;
+  /** One line for people: what decided. */
   readonly reason: string;
+  /** Every format that can hold the layer, cheapest first; dense is always one. */
+  readonly candidates: readonly FormatCandidate[];
+}
+
+export interface ChoiceContext extends CostContext {
+  /** The formats to choose from; dense is always one. Default: all. */
+  readonly formats?: readonly WeightFormat[] | undefined;
 }
 
 /**
- * Sparsity from which a format is as fast as the dense one. A stored weight therefore costs 1 / (1 - breakEven) times
- * what it costs in the dense format: it needs its column, and narrower blocks fill less of a vector.
+ * Picks the format that is predicted cheapest. A sparse one has to be cheaper than dense by a margin, so that an error
+ * of the model does not make a layer slower than it was. Pure: the same analysis and context give the same choice.
  */
-const breakEven = { block16: 0.35, block8: 0.35, block4: 0.45, csr: 0.62 } as const;
-
-/** A narrower format must be estimated this much cheaper than a wider one: the wider loads fewer columns. */
-const narrowerGain = 0.9;
-
-const roundingSlack = 1e-9;
-
-/**
- * Picks the cheapest format. The estimate is `stored weights / (1 - breakEven)` relative to the dense format's stored
- * weights; a format is considered when the layer's sparsity reaches its break-even point and its estimate does not
- * exceed the dense one. Pure: the same analysis gives the same choice.
- */
-export function chooseFormat(analysis: LayerAnalysis): FormatChoice {
-  const { weights, zeros, denormals, sparsity, storedWeights, denseStored } = analysis;
-  if (analysis.depthwise)
-    return { format: 'dense', reason: 'a depthwise convolution has a dense kernel of its own' };
-  const candidates = [
-    { format: 'block16', stored: storedWeights['16x1'] },
-    { format: 'block8', stored: storedWeights['8x1'] },
-    { format: 'block4', stored: storedWeights['4x1'] },
-    { format: 'csr', stored: weights - zeros - denormals },
-  ] as const;
-  let best: FormatChoice & { readonly cost: number } = {
-    format: 'dense',
-    reason: `sparsity ${percent(sparsity)} does not pay for any sparse format`,
-    cost: Number.POSITIVE_INFINITY,
-  };
-  for (const { format, stored } of candidates) {
-    const cost = stored / denseStored / (1 - breakEven[format]);
-    if (sparsity + roundingSlack < breakEven[format] || cost > 1 + roundingSlack) continue;
-    if (best.format !== 'dense' && cost >= best.cost * narrowerGain) continue;
-    const reason = `stores ${percent(stored / weights)} of the weights, estimated cost ${percent(cost)} of dense`;
-    best = { format, reason, cost };
+export function chooseFormat(analysis: LayerAnalysis, context: ChoiceContext): FormatChoice {
+  const storage = storageFor(context.storage ?? 'float32', analysis);
+  const candidates = candidatesOf(analysis, { ...context, storage });
+  const dense = candidates.find(({ format }) => format === 'dense') as FormatCandidate;
+  if (analysis.depthwise) {
+    const reason = 'a depthwise convolution has a dense kernel of its own';
+    return { format: 'dense', storage: 'float32', reason, candidates: [dense] };
   }
-  return { format: best.format, reason: best.reason };
+  if (analysis.pattern === 'dense')
+    return { format: 'dense', storage, reason: 'next to no zeros', candidates };
+  const [cheapest = dense] = candidates;
+  const pays = cheapest.predictedMicroseconds <= dense.predictedMicroseconds * (1 - sparseMargin);
+  const { format } = pays ? cheapest : dense;
+  return { format, storage, reason: reasonFor(analysis, format, candidates), candidates };
+}
+
+function candidatesOf(analysis: LayerAnalysis, context: ChoiceContext): FormatCandidate[] {
+  const { formats = weightFormats } = context;
+  return weightFormats
+    .filter(
+      (format) => format === 'dense' || (formats.includes(format) && canHold(analysis, format, context)),
+    )
+    .map((format) => candidate(format, predictCost(analysis, format, context)))
+    .sort((a, b) => a.predictedMicroseconds - b.predictedMicroseconds);
+}
+
+function candidate(format: WeightFormat, { microseconds, bytes }: Prediction): FormatCandidate {
+  return { format, predictedMicroseconds: microseconds, bytes };
 }
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
+}
+
+function reasonFor(
+  { sparsity, pattern }: LayerAnalysis,
+  chosen: WeightFormat,
+  candidates: readonly FormatCandidate[],
+): string {
+  const cost = (wanted: WeightFormat) =>
+    candidates.find(({ format }) => format === wanted)?.predictedMicroseconds ?? 0;
+  const where = pattern === 'dense' ? 'scattered' : printPattern(pattern);
+  const zeros = `${percent(sparsity)} zeros, ${where}`;
+  if (chosen !== 'dense')
+    return `${zeros}: predicted to take ${percent(cost(chosen) / cost('dense'))} of dense`;
+  const best = candidates.find(({ format }) => format !== 'dense');
+  if (best === undefined) return `${zeros}: no sparse format can hold the layer`;
+  const ratio = cost(best.format) / cost('dense');
+  return `${zeros}: ${best.format} is predicted to take ${percent(ratio)} of dense`;
 }

@@ -51,9 +51,19 @@ describe('prune', () => {
     expect(inspected.layers[0]).toMatchObject({
       zeros: 1536,
       blockSparsity: { '16x1': 0.75 },
-      format: 'block16',
+      pattern: '16x1',
     });
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  test('N:M says its sparsity itself', async () => {
+    const args = ['prune', at('model.onnx'), '--pattern', '2:4', '--json', '-o', at('nm.onnx')];
+    const { code, out } = await cli(...args);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ sparsity: 0.5, options: { pattern: '2:4', sparsity: 0.5 } });
+    const missing = await cli('prune', at('model.onnx'), '-o', at('none.onnx'));
+    expect(missing).toMatchObject({ code: 2, out: '' });
+    expect(missing.err).toContain('Expected planPruning options.sparsity to be given');
   });
 
   test('keeps an existing file unless --force', async () => {
@@ -80,7 +90,8 @@ describe('prune', () => {
   test.each([
     [['-o', 'out.onnx', '--include', 'nope'], /ERR_ESPALIER_ARGUMENT/],
     [['-o', 'out.onnx', '--operators', 'Conv'], /the layers are "hidden" \(MatMul\), "head" \(MatMul\)/],
-    [['-o', 'out.onnx', '--pattern', '2:4'], /Expected a pattern of unstructured, 16x1, 8x1, 4x1, got "2:4"/],
+    [['-o', 'out.onnx', '--pattern', '2:2'], /Expected a pattern, unstructured, RxC .* got "2:2"/],
+    [['-o', 'out.onnx', '--pattern', '2:4'], /sparsity to be 0\.5, as the pattern 2:4 says, .*got 0\.75/],
     [['-o', 'out.onnx', '--scope', 'all'], /Allowed choices are layer, global/],
     [['-o', 'out.onnx', '--include', 're:('], /Expected a regular expression after re:/],
     [['-o', 'out.onnx', '--sparsty', '0.5'], /unknown option '--sparsty'/],

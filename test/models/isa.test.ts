@@ -4,7 +4,7 @@ import { modelPath, selectModels } from '../../bench/lib/models.mjs';
 import { readOnnx } from '../../src/formats/onnx/index.js';
 import { loadAddon } from '../../src/native/addon.js';
 import { applyPruning, planPruning } from '../../src/prune/index.js';
-import { isaNames } from '../../src/session.js';
+import { isaNames } from '../../src/session_options.js';
 import { errorOnGraph, runEspalier, runOnnxruntime } from './support.js';
 
 const available = loadAddon().availableIsas();

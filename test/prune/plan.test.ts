@@ -4,8 +4,16 @@ import { isKept, unitCount } from '../../src/prune/mask.js';
 import type { PruneOptions } from '../../src/prune/options.js';
 import { type PlannedLayer, planPruning } from '../../src/prune/plan.js';
 import { formatPruningPlan, planTotals } from '../../src/prune/print.js';
-import { blockRows, patterns } from '../../src/sparse/patterns.js';
+import { blockOf, type Pattern } from '../../src/sparse/patterns.js';
 import { chain, constant, everyKind, randomConstant, seeded } from './graphs.js';
+
+const patterns: Pattern[] = ['unstructured', '16x1', '8x1', '4x1', '4x4', '1x4', '8x2', '3x5'];
+
+/** Blocks of [outputs, inputs] in a matrix, by the definition. */
+function blocks(outputs: number, inputs: number, pattern: Pattern): number {
+  const { rows, columns } = blockOf(pattern);
+  return Math.ceil(outputs / rows) * Math.ceil(inputs / columns);
+}
 
 const sparsities = [0, 0.01, 0.25, 0.333, 0.5, 0.8, 0.9, 0.999];
 
@@ -22,7 +30,7 @@ describe('counts', () => {
       const { layers } = planPruning(graph, { sparsity, pattern });
       expect(layers.map((layer) => layer.name)).not.toContain('depthwise');
       for (const layer of layers) {
-        const units = layer.groups * Math.ceil(layer.outputs / blockRows(pattern)) * layer.inputs;
+        const units = layer.groups * blocks(layer.outputs, layer.inputs, pattern);
         expect(unitCount(layer, pattern)).toBe(units);
         expect(layer.units).toBe(units);
         expect(layer.removedUnits).toBe(Math.min(Math.round(sparsity * units), units - 1));
@@ -51,7 +59,7 @@ describe('counts', () => {
       });
       for (const pattern of patterns) {
         const [layer] = planPruning(graph, { sparsity: 0.5, pattern }).layers;
-        const units = 3 * Math.ceil(outputs / blockRows(pattern));
+        const units = blocks(outputs, 3, pattern);
         expect(layer?.removedUnits).toBe(Math.min(Math.round(units / 2), units - 1));
         expect(layer?.weights).toBe(3 * outputs);
       }
@@ -85,6 +93,59 @@ describe('counts', () => {
         }
       }
     }
+  });
+});
+
+describe('N of every M', () => {
+  test.each(['2:4', '1:4', '4:8', '3:5', '1:32'] as const)(
+    '%s keeps exactly N of each M inputs',
+    (pattern) => {
+      const [kept = 0, of = 0] = pattern.split(':').map(Number);
+      for (const scope of ['layer', 'global'] as const) {
+        const { layers, options } = planPruning(everyKind(2), { pattern, scope });
+        expect(options.sparsity).toBe(1 - kept / of);
+        for (const { groups, outputs, inputs, mask, units, removedUnits, removed } of layers) {
+          let left = 0;
+          for (let row = 0; row < groups * outputs; row++) {
+            for (let first = 0; first < inputs; first += of) {
+              const size = Math.min(of, inputs - first);
+              const bits = Array.from({ length: size }, (_, i) => isKept(mask, row * inputs + first + i));
+              expect(bits.filter(Boolean)).toHaveLength(Math.min(kept, size));
+              left += Math.min(kept, size);
+            }
+          }
+          expect([units, removedUnits, removed]).toEqual([
+            groups * outputs * inputs,
+            units - left,
+            units - left,
+          ]);
+        }
+      }
+    },
+  );
+
+  test('the smallest go, ties by index, whatever other groups hold', () => {
+    const graph = chain([{ name: 'a', op: 'Gemm', weight: 'w', attributes: { transB: 1 } }], {
+      w: constant([2, 6], [1, -1, 1, 2, 0, 5, 9, 8, 7, 6, 5, 0.5]),
+    });
+    const [layer] = planPruning(graph, { pattern: '2:4' }).layers;
+    const bits = Array.from({ length: 12 }, (_, unit) => (layer && isKept(layer.mask, unit) ? 1 : 0));
+    expect(bits.join('')).toBe('001111110011');
+  });
+
+  test('says its sparsity: another is an error, the same or none is not', () => {
+    const graph = everyKind(1);
+    expect(planPruning(graph, { pattern: '1:4', sparsity: 0.75 }).options.sparsity).toBe(0.75);
+    const refused = 'sparsity to be 0.75, as the pattern 1:4 says, or left out, got 0.5';
+    expect(() => planPruning(graph, { pattern: '1:4', sparsity: 0.5 })).toThrow(
+      `Expected planPruning options.${refused}`,
+    );
+    const layers = { gemm: { pattern: '1:4' } } as const;
+    const { layers: planned } = planPruning(graph, { sparsity: 0.5, layers });
+    expect(planned.find(({ name }) => name === 'gemm')?.pattern).toBe('1:4');
+    expect(() =>
+      planPruning(graph, { sparsity: 0.5, layers: { gemm: { pattern: '1:4', sparsity: 0.5 } } }),
+    ).toThrow(`Expected planPruning options.layers.gemm.${refused}`);
   });
 });
 
@@ -249,8 +310,8 @@ describe('errors', () => {
     [{ sparsity: Number.NaN }, /a number in \[0, 1\), got NaN/],
     [{ sparsity: '0.5' }, /a number in \[0, 1\), got "0\.5"/],
     [
-      { sparsity: 0.5, pattern: '2:4' },
-      /options\.pattern to be one of unstructured, 16x1, 8x1, 4x1, got "2:4"/,
+      { sparsity: 0.5, pattern: '4:2' },
+      /options\.pattern to be unstructured, RxC \(.*16x1\) or N:M \(.*2:4\), got "4:2"/,
     ],
     [{ sparsity: 0.5, scope: 'all' }, /options\.scope to be one of layer, global, got "all"/],
     [{ sparsity: 0.5, include: ['conv'], exclude: ['Conv'] }, /to select a layer, got none.*"conv" \(Conv\)/],

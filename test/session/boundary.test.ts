@@ -96,7 +96,7 @@ describe('the end of a session', () => {
         expect(result.reason).toMatchObject({ code: 'ERR_ESPALIER_RELEASED' });
     }
     session.release();
-    await expectError(() => session.layers({ obs: observation() }), 'ERR_ESPALIER_RELEASED', /released/);
+    await expectError(() => session.explain({ obs: observation() }), 'ERR_ESPALIER_RELEASED', /released/);
     await expectError(() => session.profile({ obs: observation() }), 'ERR_ESPALIER_RELEASED', /released/);
   });
 });

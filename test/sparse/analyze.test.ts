@@ -6,7 +6,7 @@ import { chain, constant, everyKind, seeded } from '../prune/graphs.js';
 const denormal = 1e-41;
 
 /** The same numbers, by the definitions, without any cleverness. */
-function reference(layer: Layer, weights: Float32Array): Omit<LayerAnalysis, 'depthwise'> {
+function reference(layer: Layer, weights: Float32Array): Omit<LayerAnalysis, 'depthwise' | 'pattern'> {
   const { groups, outputs, inputs, outputStride, inputStride } = layer;
   const at = (group: number, output: number, input: number) => {
     const value = weights[(group * outputs + output) * outputStride + input * inputStride] as number;
@@ -30,7 +30,20 @@ function reference(layer: Layer, weights: Float32Array): Omit<LayerAnalysis, 'de
   };
   const nonZeros = weights.length - zeros - denormals;
   const perPattern = (f: (rows: number) => number) => ({ '16x1': f(16), '8x1': f(8), '4x1': f(4) });
+  const rowCount = (g: number, o: number) => range(inputs).filter((i) => at(g, o, i) !== 0).length;
+  const fullest = range(groups).flatMap((g) =>
+    range(Math.ceil(outputs / 16)).map((block) =>
+      Math.max(...range(16).map((r) => (block * 16 + r < outputs ? rowCount(g, block * 16 + r) : 0))),
+    ),
+  );
+  const slots = 16 * fullest.reduce((a, b) => a + b, 0);
   return {
+    op: layer.op,
+    groups,
+    outputs,
+    inputs,
+    rowBalance: slots === 0 ? 1 : nonZeros / slots,
+    largest: weights.reduce((a, b) => (Math.abs(b) < 2 ** -126 ? a : Math.max(a, Math.abs(b))), 0),
     weights: weights.length,
     zeros,
     denormals,
@@ -64,7 +77,7 @@ describe('analyzeLayer', () => {
           });
           constants.set(layer.weight, constant(dims, weights, shift));
           const graph = { ...full, constants };
-          const { depthwise, ...counts } = analyzeLayer(graph, layer);
+          const { depthwise, pattern: _, ...counts } = analyzeLayer(graph, layer);
           expect(counts).toEqual(reference(layer, weights));
           expect(depthwise).toBe(layer.name === 'depthwise');
         }
@@ -87,7 +100,10 @@ describe('analyzeLayer', () => {
       w: constant([1, 4], [Number.NaN, Number.POSITIVE_INFINITY, 0, 2 ** -126]),
     });
     const [layer] = findLayers(graph);
-    expect(layer && analyzeLayer(graph, layer)).toMatchObject({ zeros: 1, denormals: 0, emptyOutputs: 1 });
+    const nan = { zeros: 1, denormals: 0, emptyOutputs: 1, largest: Number.NaN };
+    expect(layer && analyzeLayer(graph, layer)).toMatchObject(nan);
+    const infinite = { ...graph, constants: new Map([['w', constant([1, 2], [-Infinity, 3])]]) };
+    expect(layer && analyzeLayer(infinite, { ...layer, outputs: 2 }).largest).toBe(Infinity);
   });
 
   test('bytes that do not fit the dims are an error that says so', () => {

@@ -1,14 +1,12 @@
 import { floatAttribute, intAttribute } from '../../graph/attributes.js';
 import { fromNumbers, readElements } from '../../graph/data.js';
-import type { Node, StaticGraph, TensorData } from '../../graph/graph.js';
-import { findLayers, type Layer } from '../../graph/layers.js';
+import type { Node, TensorData } from '../../graph/graph.js';
 import { transposedWindowOf, type Window, windowOf } from '../../graph/operators/window.js';
-import { analyzeLayer } from '../../sparse/analyze.js';
-import { chooseFormat, type FormatChoice } from '../../sparse/format.js';
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { constantInput, epilogueOperands } from './operands.js';
+import { packLayer } from './weights.js';
 
 /** A 1-D window as a 2-D one of height 1; dims likewise. */
 function planar<T>(list: readonly T[], one: T): readonly [T, T] {
@@ -60,7 +58,8 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
   const groups = intAttribute(node, 'group', 1);
   const epilogue = epilogueOperands(fused, builder, y.dims);
   const activation = builder.activationNumbers(fused);
-  const ints = { ...windowNumbers(node, window), ...epilogue.ints, ...activation.ints };
+  const windowInts = windowNumbers(node, window);
+  const ints = { ...windowInts, ...epilogue.ints, ...activation.ints };
 
   if (groups > 1 && weight.dims[1] === 1) {
     builder.emit({
@@ -80,44 +79,8 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
     output: y,
     ints,
     floats: activation.floats,
-    weights: packLayer(builder, node),
+    weights: packLayer(builder, node, { op: 'conv2d', x: x.dims, y: y.dims, ints: windowInts }),
   });
-}
-
-/** Choices that were made, by weight: a plan for other shapes need not count the zeros again. */
-const knownChoices = new WeakMap<TensorData, Map<string, FormatChoice>>();
-
-function formatOf(graph: StaticGraph, layer: Layer, data: TensorData): FormatChoice {
-  const choices = knownChoices.get(data) ?? new Map<string, FormatChoice>();
-  knownChoices.set(data, choices);
-  const key = [layer.groups, layer.outputs, layer.inputs, layer.outputStride, layer.inputStride].join();
-  const choice = choices.get(key) ?? chooseFormat(analyzeLayer(graph, layer));
-  choices.set(key, choice);
-  return choice;
-}
-
-/** Packs each group's matrix of a Conv, Gemm or MatMul in the format that its zeros pay for. */
-export function packLayer(builder: PlanBuilder, node: Node): number[] {
-  const graph = { ...builder.graph, nodes: [node] };
-  const layer = findLayers(graph)[0];
-  const data = builder.graph.constants.get(layer?.weight ?? '');
-  if (layer === undefined || data === undefined)
-    throw unsupported(node, 'a weight that is no float32 constant');
-  const { format, reason } = formatOf(graph, layer, data);
-  builder.layers.push({ name: node.name, format, reason });
-  return Array.from({ length: layer.groups }, (_, group) =>
-    builder.weights.pack(
-      {
-        data,
-        rows: layer.outputs,
-        cols: layer.inputs,
-        offset: group * layer.outputs * layer.outputStride,
-        rowStride: layer.outputStride,
-        colStride: layer.inputStride,
-      },
-      format,
-    ),
-  );
 }
 
 /**
@@ -148,6 +111,7 @@ export function lowerConvTranspose(fused: FusedNode, builder: PlanBuilder): void
         colStride: rows,
       },
       'dense',
+      'float32',
     ),
   );
   const ones = [1, 1];

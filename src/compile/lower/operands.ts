@@ -1,4 +1,4 @@
-import { readNumbers } from '../../graph/data.js';
+import { fromNumbers, readNumbers } from '../../graph/data.js';
 import type { Node, TensorData } from '../../graph/graph.js';
 import { type Operand, type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
@@ -21,7 +21,7 @@ export function numbersInput(builder: PlanBuilder, node: Node, index: number): n
   return readNumbers(constantInput(builder, node, index, `input ${index} computed at run time`));
 }
 
-/** Bias and residual of a product, as its native operator takes them behind its first inputs. */
+/** Scale, bias and residual of a product, as its native operator takes them behind its first inputs. */
 export function epilogueOperands(
   fused: FusedNode,
   builder: PlanBuilder,
@@ -30,9 +30,22 @@ export function epilogueOperands(
   const bias = fused.bias ?? fused.node.inputs[2] ?? '';
   const residual = fused.residual ?? '';
   const operands: Operand[] = [];
+  if (fused.scale !== undefined) operands.push(builder.operand(scaleValue(fused.scale, builder, outputDims)));
   if (bias !== '') operands.push(builder.operand(bias));
   if (residual !== '') operands.push(builder.operand(residual, outputDims));
-  return { operands, ints: { has_bias: bias === '' ? 0 : 1, has_residual: residual === '' ? 0 : 1 } };
+  const ints = {
+    has_scale: fused.scale === undefined ? 0 : 1,
+    has_bias: bias === '' ? 0 : 1,
+    has_residual: residual === '' ? 0 : 1,
+  };
+  return { operands, ints };
+}
+
+/** The value [outputs] of a scale. */
+function scaleValue(scale: string | number, builder: PlanBuilder, outputDims: readonly number[]): string {
+  if (typeof scale === 'string') return scale;
+  const outputs = outputDims.at(-1) ?? 1;
+  return builder.constant(fromNumbers('float32', [outputs], new Array<number>(outputs).fill(scale)));
 }
 
 /** Dims before, at and after `axis`, multiplied together: [outer, axis, inner]. */

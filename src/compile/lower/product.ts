@@ -3,9 +3,9 @@ import { broadcastDims, broadcastStrides } from '../../graph/operators/strided.j
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import { type FusedNode, isConstantProduct } from '../fuse.js';
-import { packLayer } from './convolution.js';
 import { lowerBinary, lowerUnary } from './elementwise.js';
-import { epilogueOperands } from './operands.js';
+import { constantInput, epilogueOperands } from './operands.js';
+import { packLayer, packMatrices } from './weights.js';
 
 /** x [..., inputs] * W [inputs, outputs]: one product over all leading dims when W is constant. */
 export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
@@ -14,7 +14,9 @@ export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
   if (builder.typeOf(output).type !== 'float32')
     throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
   if (isConstantProduct(builder.graph, node)) {
-    emitConstantProduct(fused, builder, elementCount(builder.dimsOf(a).slice(0, -1)));
+    const n = elementCount(builder.dimsOf(a).slice(0, -1));
+    const step = { op: 'matmul', x: builder.dimsOf(a), y: builder.dimsOf(output), ints: { n } } as const;
+    emitConstantProduct(fused, builder, n, packLayer(builder, node, step));
     return;
   }
   const aDims = builder.dimsOf(a).length === 1 ? [1, ...builder.dimsOf(a)] : builder.dimsOf(a);
@@ -35,7 +37,8 @@ export function lowerGemm(fused: FusedNode, builder: PlanBuilder): void {
   const [n = 0, outputs = 0] = builder.dimsOf(output);
   const biasDims = c === '' ? [] : builder.dimsOf(c);
   if (isConstantProduct(builder.graph, node)) {
-    emitConstantProduct(fused, builder, n);
+    const step = { op: 'matmul', x: builder.dimsOf(a), y: builder.dimsOf(output), ints: { n } } as const;
+    emitConstantProduct(fused, builder, n, packLayer(builder, node, step));
     return;
   }
 
@@ -57,18 +60,52 @@ export function lowerGemm(fused: FusedNode, builder: PlanBuilder): void {
   if (fused.activation !== undefined) lowerUnary(builder, node, sum, output, fused.activation);
 }
 
-function emitConstantProduct(fused: FusedNode, builder: PlanBuilder, n: number): void {
+/** y = [x, x B] [W; A]: the step computes x B for itself. */
+export function lowerLowRank(fused: FusedNode, builder: PlanBuilder): void {
+  const { node } = fused;
+  const [x = '', weight = ''] = node.inputs;
+  const [inputs = 0, outputs = 0] = builder.dimsOf(weight); // inputs of W and the rank
+  const columns = builder.dimsOf(x).at(-1) ?? 0;
+  const rank = inputs - columns;
+  const n = elementCount(builder.dimsOf(x).slice(0, -1));
+  const layer = { name: node.name, op: 'MatMul', weight, groups: 1, outputs, inputs } as const;
+  const step = { op: 'matmul', x: [n, inputs], y: [n, outputs], ints: { n } } as const;
+  const w = packMatrices(builder, { ...layer, outputStride: 1, inputStride: outputs }, step);
+  const transposed = intAttribute(node, 'transB', 0) !== 0;
+  const b = builder.weights.pack(
+    {
+      data: constantInput(builder, node, 3, 'a factor computed at run time'),
+      rows: rank,
+      cols: columns,
+      offset: 0,
+      rowStride: transposed ? columns : 1,
+      colStride: transposed ? 1 : rank,
+    },
+    'dense',
+    'float32',
+  );
+  emitConstantProduct(fused, builder, n, [...w, b]);
+}
+
+function emitConstantProduct(
+  fused: FusedNode,
+  builder: PlanBuilder,
+  n: number,
+  weights: readonly number[],
+): void {
   const { node, output } = fused;
-  const epilogue = epilogueOperands(fused, builder, builder.dimsOf(output));
+  const x = builder.operand(node.inputs[0] ?? '');
+  const y = builder.operand(output);
+  const epilogue = epilogueOperands(fused, builder, y.dims);
   const activation = builder.activationNumbers(fused);
   builder.emit({
     op: 'matmul',
     node,
-    inputs: [builder.operand(node.inputs[0] ?? ''), ...epilogue.operands],
-    output: builder.operand(output),
+    inputs: [x, ...epilogue.operands],
+    output: y,
     ints: { n, ...epilogue.ints, ...activation.ints },
     floats: activation.floats,
-    weights: packLayer(builder, node),
+    weights,
   });
 }
 

@@ -1,5 +1,6 @@
 import type { PlanBuilder } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
+import { lowRankProduct } from '../low_rank.js';
 import { lowerBatchNormalization, lowerConv, lowerConvTranspose } from './convolution.js';
 import {
   binaryOperators,
@@ -24,7 +25,7 @@ import {
   lowerTranspose,
   lowerView,
 } from './movement.js';
-import { lowerGemm, lowerMatMul } from './product.js';
+import { lowerGemm, lowerLowRank, lowerMatMul } from './product.js';
 import {
   lowerGlobalPool,
   lowerLayerNormalization,
@@ -48,6 +49,7 @@ export const lowerings: ReadonlyMap<string, Lowering> = new Map<string, Lowering
   ['BatchNormalization', lowerBatchNormalization],
   ['MatMul', lowerMatMul],
   ['Gemm', lowerGemm],
+  [lowRankProduct, lowerLowRank],
   ...each(binaryOperators, lowerBinaryNode),
   ...each(compareOperators, lowerCompare),
   ...each(reduceOperators, lowerReduce),

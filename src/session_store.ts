@@ -1,0 +1,93 @@
+import type { LayerRequest, WeightMatrix } from './compile/builder.js';
+import type { PlanStore } from './compile/compile.js';
+import type { Graph, TensorData } from './graph/graph.js';
+import { findLayers } from './graph/layers.js';
+import type { NativeSession } from './native/addon.js';
+import { addWeights, type NativeFeatures } from './native/features.js';
+import { type ChoiceContext, chooseFormat, type FormatChoice } from './sparse/format.js';
+import type { WeightFormat, WeightStorage } from './sparse/weight_formats.js';
+import type { Tuner } from './tune/tuner.js';
+
+/** How a session wants its weights. */
+export interface StoreSettings {
+  readonly isa: string;
+  readonly storage: WeightStorage;
+  readonly features: NativeFeatures;
+  /** undefined: formats by the cost model alone. */
+  readonly tuner: Tuner | undefined;
+}
+
+/** Hands weights and constants of the model to the native session once, whichever plan asks first. */
+export class SessionStore implements PlanStore {
+  readonly #native: NativeSession;
+  readonly #settings: StoreSettings;
+  readonly #modelWeights: number;
+  readonly #shared: ReadonlySet<TensorData>;
+  readonly #constants = new Map<TensorData, number>();
+  readonly #weights = new Map<string, { readonly data: TensorData; readonly id: number }[]>();
+
+  constructor(graph: Graph, native: NativeSession, settings: StoreSettings) {
+    this.#native = native;
+    this.#settings = settings;
+    this.#shared = new Set(graph.constants.values());
+    this.#modelWeights = findLayers(graph).reduce(
+      (sum, { groups, outputs, inputs }) => sum + groups * outputs * inputs,
+      0,
+    );
+  }
+
+  get fusion() {
+    const { packing } = this.#settings.features;
+    return { lowRank: packing, scale: packing };
+  }
+
+  constant(data: TensorData): number | undefined {
+    if (!this.#shared.has(data)) return undefined;
+    const known = this.#constants.get(data);
+    if (known !== undefined) return known;
+    const id = this.#native.addConstant(data.bytes);
+    this.#constants.set(data, id);
+    return id;
+  }
+
+  /** The format of a layer: it depends on the number of tokens, so two plans may pack one weight in two formats. */
+  choose(request: LayerRequest): FormatChoice {
+    const context = this.contextOf(request);
+    const { tuner } = this.#settings;
+    return tuner?.choose(request, context) ?? chooseFormat(request.analysis, context);
+  }
+
+  contextOf({ n, batch }: Pick<LayerRequest, 'n' | 'batch'>): ChoiceContext {
+    const { isa, storage, features } = this.#settings;
+    return {
+      n,
+      batch,
+      isa,
+      formats: features.formats,
+      storage: features.packing ? storage : 'float32',
+      modelWeights: this.#modelWeights,
+    };
+  }
+
+  /** Weights that a plan computed (a folded transpose, say) are found again by their bytes. */
+  pack(matrix: WeightMatrix, format: WeightFormat, storage: WeightStorage): number {
+    const { data, rows, cols, offset, rowStride, colStride } = matrix;
+    const key = [format, storage, rows, cols, offset, rowStride, colStride, data.bytes.byteLength].join();
+    const candidates = this.#weights.get(key) ?? [];
+    const known =
+      candidates.find((candidate) => candidate.data === data) ??
+      (this.#shared.has(data)
+        ? undefined
+        : candidates.find((candidate) => Buffer.compare(candidate.data.bytes, data.bytes) === 0));
+    if (known !== undefined) return known.id;
+    const id = addWeights(this.#native, this.#settings.features, matrix, format, storage);
+    this.#weights.set(key, [...candidates, { data, id }]);
+    return id;
+  }
+
+  /** Bytes of packed weights, or undefined when the addon does not say. */
+  packedBytes(ids: readonly number[]): number | undefined {
+    if (!this.#settings.features.packing) return undefined;
+    return ids.reduce((sum, id) => sum + this.#native.weightsInfo(id).bytes, 0);
+  }
+}

@@ -1,0 +1,73 @@
+import * as v from 'valibot';
+import { EspalierError } from '../errors.js';
+import { loadAddon, type NativeAddon, type PackedWeights } from '../native/addon.js';
+import { optionsObject, parseOptions } from '../options.js';
+import { type WeightFormat, type WeightStorage, weightFormats, weightStorages } from './weight_formats.js';
+
+/** A matrix as kernels read it: its format, and little-endian sections that each start at a multiple of 64 bytes. */
+export type PackedMatrix = PackedWeights;
+
+export interface PackOptions {
+  readonly rows: number;
+  readonly cols: number;
+  /** `sell` and `ell` for single zeros, `block16`, `block8` and `block4` for blocks. */
+  readonly format: WeightFormat;
+  /** Default: float32. float16 rounds values to the nearest half; csr has no float16. */
+  readonly storage?: WeightStorage;
+}
+
+const size = v.pipe(v.number('a number'), v.safeInteger('an integer'), v.minValue(1, 'at least 1'));
+const format = v.picklist(weightFormats, `one of ${weightFormats.join(', ')}`);
+const schema = optionsObject({
+  rows: size,
+  cols: size,
+  format,
+  storage: v.optional(v.picklist(weightStorages, `one of ${weightStorages.join(', ')}`), 'float32'),
+});
+
+/**
+ * Packs a dense matrix. Zeros are left out as the format allows, and denormals become zeros; other values come back
+ * from {@link unpack} bit for bit, rounded to half when they are stored so.
+ * @param matrix [rows, cols], row-major
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT for wrong options, ERR_ESPALIER_SHAPE when the matrix does not fit them
+ * or the format, ERR_ESPALIER_NATIVE when the addon cannot pack
+ */
+export function pack(matrix: Float32Array, options: PackOptions): PackedMatrix {
+  const { rows, cols, format: wanted, storage } = parseOptions(schema, options, 'pack options');
+  if (!(matrix instanceof Float32Array)) throw mismatch('ARGUMENT', 'a Float32Array', typeof matrix);
+  if (matrix.length !== rows * cols)
+    throw mismatch('SHAPE', `${rows} x ${cols} = ${rows * cols} values`, `${matrix.length}`);
+  const bytes = new Uint8Array(matrix.buffer, matrix.byteOffset, matrix.byteLength);
+  return packingAddon().packWeights(bytes, wanted, storage, rows, cols, 0, cols, 1);
+}
+
+/**
+ * The dense matrix, [rows, cols] row-major. What is packed may come from anywhere: it is checked.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT or ERR_ESPALIER_SHAPE when it is no packed matrix
+ */
+export function unpack(packed: PackedMatrix): Float32Array {
+  if (typeof packed !== 'object' || packed === null)
+    throw mismatch('ARGUMENT', 'a packed matrix', packed === null ? 'null' : typeof packed);
+  return packingAddon().unpackWeights(packed);
+}
+
+/** The same matrix in another format, and another storage when one is given. Throws what pack and unpack throw. */
+export function convert(
+  packed: PackedMatrix,
+  to: WeightFormat,
+  storage: WeightStorage = packed.storage,
+): PackedMatrix {
+  const matrix = unpack(packed);
+  const { rows, cols } = packed;
+  return pack(matrix, { rows, cols, format: to, storage: to === 'csr' ? 'float32' : storage });
+}
+
+function packingAddon(): NativeAddon {
+  const addon = loadAddon();
+  if (typeof addon.packWeights === 'function') return addon;
+  throw new EspalierError('ERR_ESPALIER_NATIVE', 'Expected an addon that packs weights, got an older one');
+}
+
+function mismatch(code: 'ARGUMENT' | 'SHAPE', expected: string, got: string): EspalierError {
+  return new EspalierError(`ERR_ESPALIER_${code}`, `Expected the matrix to be ${expected}, got ${got}`);
+}

@@ -1,0 +1,45 @@
+import type { Graph } from '../graph/graph.js';
+import { findLayers } from '../graph/layers.js';
+import type { NativeAddon } from '../native/addon.js';
+import { addWeights, type NativeFeatures } from '../native/features.js';
+import type { SessionOptions } from '../session_options.js';
+import { cacheFolder, TimingCache } from './cache.js';
+import { measureFormats } from './measure.js';
+import { Tuner } from './tuner.js';
+
+/** A tuner for one session: it measures in native sessions of its own, which leave nothing behind. */
+export function makeTuner(settings: {
+  readonly addon: NativeAddon;
+  readonly features: NativeFeatures;
+  readonly isa: string;
+  readonly threads: number;
+  readonly graph: Graph;
+  readonly options: SessionOptions;
+}): Tuner {
+  const { addon, features, isa, threads, graph, options } = settings;
+  const folder = options.tuneCache === false ? undefined : cacheFolder();
+  const cache = folder === undefined ? undefined : new TimingCache(folder, isa);
+  const layers = findLayers(graph).length;
+  let asked = 0;
+  return new Tuner({
+    threads,
+    cache,
+    onChoice: () => {
+      asked++;
+      if (asked <= layers) options.onTune?.(asked / layers); // a plan for other shapes comes here again
+    },
+    measure: (request, formats, storage, cold) => {
+      const native = new addon.NativeSession(isa, threads, options.spin ?? 0);
+      try {
+        const session = {
+          createPlan: native.createPlan.bind(native),
+          profile: native.profile.bind(native),
+          addWeights: addWeights.bind(undefined, native, features),
+        };
+        return measureFormats(session, request, formats, storage, cold);
+      } finally {
+        native.release();
+      }
+    },
+  });
+}
