@@ -10,7 +10,8 @@ import { nativeFeatures } from './native/features.js';
 import { nearest } from './options.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
 import { type LoadedPlan, SessionPlans } from './session_plans.js';
-import { bytesPerElement, type DataType, elementCount, Tensor, typedArrayOf } from './tensor.js';
+import { allocate, provideOutputs, type RunOptions } from './session_outputs.js';
+import { type DataType, elementCount, type Tensor, type TensorMap, typedArrayOf } from './tensor.js';
 import { makeTuner } from './tune/index.js';
 
 /** Name, type and dims of an input or output; a symbolic dim is its name. */
@@ -29,9 +30,6 @@ export interface StepProfile {
   readonly op: string;
   readonly milliseconds: number;
 }
-
-/** Tensors by input or output name. */
-export type TensorMap = Readonly<Record<string, Tensor>>;
 
 /**
  * A model ready to run. Sessions are independent of each other, in any number of worker threads; runs of one session
@@ -98,13 +96,14 @@ export class InferenceSession {
   }
 
   /**
-   * Runs the model on a thread of its own. The feeds are copied, so they may change at once.
+   * Runs the model on a thread of its own. The feeds are copied, so they may change at once; tensors given as outputs
+   * may not until the promise settles.
    * @throws EspalierError (a rejection) ERR_ESPALIER_INPUT, _TYPE, _SHAPE, _ARGUMENT, _RELEASED
    */
-  async run(feeds: TensorMap): Promise<Record<string, Tensor>> {
+  async run(feeds: TensorMap, options: RunOptions = {}): Promise<Record<string, Tensor>> {
     const { plan, inputs } = this.#prepare(feeds);
+    const outputs = provideOutputs(plan, options, []);
     const copies = allocate(() => inputs.map((data) => data.slice()));
-    const outputs = makeOutputs(plan);
     await this.#native.run(
       plan.id,
       copies,
@@ -114,9 +113,9 @@ export class InferenceSession {
   }
 
   /** Runs the model on this thread, which it blocks until the outputs are there. Throws what `run` rejects with. */
-  runSync(feeds: TensorMap): Record<string, Tensor> {
+  runSync(feeds: TensorMap, options: RunOptions = {}): Record<string, Tensor> {
     const { plan, inputs } = this.#prepare(feeds);
-    const outputs = makeOutputs(plan);
+    const outputs = provideOutputs(plan, options, inputs);
     this.#native.runSync(
       plan.id,
       inputs,
@@ -128,7 +127,7 @@ export class InferenceSession {
   /** Runs the model once on this thread and says how long each step took. */
   profile(feeds: TensorMap): StepProfile[] {
     const { plan, inputs } = this.#prepare(feeds);
-    const outputs = makeOutputs(plan);
+    const outputs = provideOutputs(plan, {}, inputs);
     const seconds = this.#native.profile(
       plan.id,
       inputs,
@@ -216,29 +215,6 @@ function checkFeed(input: ValueInfo, feed: Tensor | undefined): Tensor {
 
 function shapeOf({ dims }: ValueInfo): string {
   return dims === undefined ? '' : ` [${dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
-}
-
-function makeOutputs(plan: LoadedPlan): Tensor[] {
-  return allocate(() =>
-    plan.outputs.map(({ type, dims }) => {
-      const bytes = new ArrayBuffer(elementCount(dims) * bytesPerElement[type]);
-      return new Tensor(type, new typedArrayOf[type](bytes), dims);
-    }),
-  );
-}
-
-/** JavaScript says by a RangeError that it has no memory for an array. */
-function allocate<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new EspalierError(
-      'ERR_ESPALIER_MEMORY',
-      `Expected memory for inputs and outputs: ${cause.message}`,
-      { cause },
-    );
-  }
 }
 
 function named(plan: LoadedPlan, outputs: readonly Tensor[]): Record<string, Tensor> {

@@ -127,3 +127,6 @@ function fromNumbers<T extends DataType>(type: T, values: readonly (number | big
   }
   return data;
 }
+
+/** Tensors by input or output name. */
+export type TensorMap = Readonly<Record<string, Tensor>>;

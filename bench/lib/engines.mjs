@@ -41,7 +41,8 @@ async function openEspalier({ model, threads = 1, isa }, feeds) {
   const options = isa === undefined ? { threads } : { threads, isa: /** @type {'scalar'} */ (isa) };
   const session = await InferenceSession.create(model, options);
   const tensors = mapValues(feeds, ({ data, dims }) => new Tensor('float32', data, dims));
-  const run = () => session.runSync(tensors);
+  const outputs = session.runSync(tensors); // every run writes to the same tensors, as a control loop would
+  const run = () => session.runSync(tensors, { outputs });
   return {
     run,
     outputs: async () => mapValues(run(), toValues),
@@ -57,7 +58,7 @@ async function openEspalier({ model, threads = 1, isa }, feeds) {
  * @returns {LayerFormat[]}
  */
 function explainLayers(session, tensors) {
-  return session.layers(tensors).map(({ name, format, reason }) => ({ name, format, reason }));
+  return session.explain(tensors).map(({ name, format, reason }) => ({ name, format, reason }));
 }
 
 /**
@@ -78,7 +79,8 @@ async function openOnnxruntime({ model, threads = 1, optimise = true }, feeds) {
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
   const tensors = mapValues(feeds, ({ data, dims }) => new Tensor('float32', data, dims));
-  const run = () => session.run(tensors);
+  const outputs = await session.run(tensors);
+  const run = () => session.run(tensors, outputs);
   return {
     run,
     outputs: async () => mapValues(await run(), toValues),

@@ -1,4 +1,5 @@
-import type { InferenceSession, StepProfile, TensorMap } from '../session.js';
+import type { InferenceSession, StepProfile } from '../session.js';
+import type { TensorMap } from '../tensor.js';
 
 export interface ProfiledStep extends StepProfile {
   /** Share of the whole run, in [0, 1]. */

@@ -1,0 +1,102 @@
+import { EspalierError, type EspalierErrorCode } from './errors.js';
+import { nearest } from './options.js';
+import type { LoadedPlan } from './session_plans.js';
+import { bytesPerElement, elementCount, Tensor, type TensorMap, typedArrayOf } from './tensor.js';
+
+export interface RunOptions {
+  /**
+   * Tensors that outputs are written to, by name: of the output's type and dims, in memory that no feed and no other
+   * output uses. Outputs that are not named get new tensors. New memory costs a run more than a small layer does,
+   * so a control loop gives every run the same tensors.
+   */
+  readonly outputs?: TensorMap;
+}
+
+/**
+ * A tensor for each output of a plan: the given one, or a new one.
+ * @param inputs the arrays that the run reads
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT, _TYPE, _SHAPE, _MEMORY
+ */
+export function provideOutputs(
+  plan: LoadedPlan,
+  options: RunOptions,
+  inputs: readonly Tensor['data'][],
+): Tensor[] {
+  const given = givenOutputs(plan, options);
+  if (given === undefined) return allocate(() => plan.outputs.map(newTensor));
+  const used = new Set(inputs.map(({ buffer }) => buffer));
+  return plan.outputs.map((output) => {
+    const tensor = given[output.name];
+    if (tensor === undefined) return allocate(() => newTensor(output));
+    checkOutput(output, tensor);
+    if (used.has(tensor.data.buffer)) {
+      throw new EspalierError(
+        'ERR_ESPALIER_ARGUMENT',
+        `Expected output "${output.name}" in memory of its own, got that of a feed or of another output`,
+      );
+    }
+    used.add(tensor.data.buffer);
+    return tensor;
+  });
+}
+
+function givenOutputs(plan: LoadedPlan, options: RunOptions): TensorMap | undefined {
+  const keys = typeof options === 'object' && options !== null ? Object.keys(options) : undefined;
+  const unknown = keys?.find((key) => key !== 'outputs');
+  if (keys === undefined || unknown !== undefined) {
+    const got = keys === undefined ? String(options) : `unknown key "${unknown}"`;
+    throw new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected run options to be { outputs }, got ${got}`);
+  }
+  const { outputs } = options;
+  if (outputs === undefined) return undefined;
+  if (typeof outputs !== 'object' || outputs === null) {
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `Expected outputs to be an object of tensors, got ${String(outputs)}`,
+    );
+  }
+  const names = plan.outputs.map(({ name }) => name);
+  for (const name of Object.keys(outputs)) {
+    if (names.includes(name)) continue;
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `"${name}" is not an output of the model: ${nearest(name, names)}`,
+    );
+  }
+  return outputs;
+}
+
+type PlannedOutput = LoadedPlan['outputs'][number];
+
+function checkOutput({ name, type, dims }: PlannedOutput, tensor: Tensor): void {
+  const refuse = (code: EspalierErrorCode, got: string) =>
+    new EspalierError(code, `Expected output "${name}" to be ${type} [${dims.join(', ')}], got ${got}`);
+  if (typeof tensor !== 'object' || tensor === null || !Array.isArray(tensor.dims))
+    throw refuse('ERR_ESPALIER_ARGUMENT', 'no Tensor');
+  const got = `${tensor.type} [${tensor.dims.join(', ')}]`;
+  if (tensor.type !== type || !(tensor.data instanceof typedArrayOf[type]))
+    throw refuse('ERR_ESPALIER_TYPE', got);
+  const fits = tensor.dims.length === dims.length && dims.every((dim, axis) => dim === tensor.dims[axis]);
+  if (!fits) throw refuse('ERR_ESPALIER_SHAPE', got);
+  if (tensor.data.length !== elementCount(dims))
+    throw refuse('ERR_ESPALIER_SHAPE', `${got} with ${tensor.data.length} elements`);
+}
+
+function newTensor({ type, dims }: PlannedOutput): Tensor {
+  const bytes = new ArrayBuffer(elementCount(dims) * bytesPerElement[type]);
+  return new Tensor(type, new typedArrayOf[type](bytes), dims);
+}
+
+/** JavaScript says by a RangeError that it has no memory for an array. */
+export function allocate<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new EspalierError(
+      'ERR_ESPALIER_MEMORY',
+      `Expected memory for inputs and outputs: ${cause.message}`,
+      { cause },
+    );
+  }
+}
