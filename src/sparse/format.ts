@@ -58,10 +58,11 @@ export function chooseFormat(analysis: LayerAnalysis, context: ChoiceContext): F
 
 function candidatesOf(analysis: LayerAnalysis, context: ChoiceContext): FormatCandidate[] {
   const { formats = weightFormats } = context;
+  const canTake = (format: WeightFormat) => formats.includes(format) && canHold(analysis, format, context);
+  // csr is for what the other formats of single weights cannot hold: it loads an index of 32 bits for each.
+  const needsCsr = !canTake('sell') && !canTake('ell');
   return weightFormats
-    .filter(
-      (format) => format === 'dense' || (formats.includes(format) && canHold(analysis, format, context)),
-    )
+    .filter((format) => format === 'dense' || (canTake(format) && (format !== 'csr' || needsCsr)))
     .map((format) => candidate(format, predictCost(analysis, format, context)))
     .sort((a, b) => a.predictedMicroseconds - b.predictedMicroseconds);
 }
