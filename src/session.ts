@@ -4,6 +4,7 @@ import { EspalierError, type EspalierErrorCode } from './errors.js';
 import type { LayerExplanation } from './explain.js';
 import { importOnnx, readOnnx } from './formats/onnx/index.js';
 import type { Dim, Graph, ValueInfo } from './graph/graph.js';
+import { findLayers } from './graph/layers.js';
 import { assertSupported } from './graph/supported.js';
 import { loadAddon, type NativeSession } from './native/addon.js';
 import { nativeFeatures } from './native/features.js';
@@ -63,7 +64,9 @@ export class InferenceSession {
       storage: options.weightStorage ?? 'float32',
       features,
       tuner:
-        options.tune === 'load' ? makeTuner({ addon, features, isa, threads, graph, options }) : undefined,
+        options.tune === 'load'
+          ? makeTuner({ addon, features, isa, threads, layers: findLayers(graph).length, options })
+          : undefined,
     });
     this.inputMetadata = graph.inputs.map(metadata);
     this.outputMetadata = graph.outputs.map(metadata);

@@ -10,7 +10,7 @@ import {
   type TokenClass,
   tokenClasses,
 } from './rates.js';
-import type { WeightFormat, WeightStorage } from './weight_formats.js';
+import { storageIn, type WeightFormat, type WeightStorage } from './weight_formats.js';
 
 /** What the cost of a layer depends on beside its weights. */
 export interface CostContext {
@@ -73,7 +73,7 @@ export function storedBytes(analysis: LayerAnalysis, format: WeightFormat, stora
   const { groups, outputs, inputs } = analysis;
   const rows = groups * outputs;
   const stored = storedValues(analysis, format);
-  const valueBytes = storage === 'float16' && format !== 'csr' ? 2 : 4;
+  const valueBytes = storageIn(format, storage) === 'float16' ? 2 : 4;
   switch (format) {
     case 'dense':
       return stored * valueBytes;
@@ -100,7 +100,7 @@ export function predictCost(analysis: LayerAnalysis, format: WeightFormat, conte
   const { weights, sparsity } = analysis;
   const bytes = storedBytes(analysis, format, storage);
   const tokens = tokenClass(n);
-  const narrow = storage === 'float16' && format !== 'csr' ? float16Speed[tokens] : 1;
+  const narrow = storageIn(format, storage) === 'float16' ? float16Speed[tokens] : 1;
   const rate = interpolate(rates.formats[format][tokens], 1 - sparsity) * narrow;
   const arithmetic = (2 * storedValues(analysis, format) * n) / (rate * 1000);
   // The other layers are taken to be as sparse as this one.

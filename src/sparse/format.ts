@@ -2,7 +2,13 @@ import type { LayerAnalysis } from './analyze.js';
 import { type CostContext, canHold, type Prediction, predictCost } from './cost.js';
 import { printPattern } from './patterns.js';
 import { sparseMargin } from './rates.js';
-import { storageFor, type WeightFormat, type WeightStorage, weightFormats } from './weight_formats.js';
+import {
+  storageFor,
+  storageIn,
+  type WeightFormat,
+  type WeightStorage,
+  weightFormats,
+} from './weight_formats.js';
 
 /** A format that could hold a layer, and what it would cost. */
 export interface FormatCandidate {
@@ -46,15 +52,17 @@ export function chooseFormat(analysis: LayerAnalysis, context: ChoiceContext): F
   const [cheapest = dense] = candidates;
   const pays = cheapest.predictedMicroseconds <= dense.predictedMicroseconds * (1 - sparseMargin);
   const { format } = pays ? cheapest : dense;
-  return { format, storage, reason: reasonFor(analysis, format, candidates), candidates };
+  const reason = reasonFor(analysis, format, candidates);
+  return { format, storage: storageIn(format, storage), reason, candidates };
 }
 
 function candidatesOf(analysis: LayerAnalysis, context: ChoiceContext): FormatCandidate[] {
   const { formats = weightFormats } = context;
+  const canTake = (format: WeightFormat) => formats.includes(format) && canHold(analysis, format, context);
+  // csr is for what the other formats of single weights cannot hold: it loads an index of 32 bits for each.
+  const needsCsr = !canTake('sell') && !canTake('ell');
   return weightFormats
-    .filter(
-      (format) => format === 'dense' || (formats.includes(format) && canHold(analysis, format, context)),
-    )
+    .filter((format) => format === 'dense' || (canTake(format) && (format !== 'csr' || needsCsr)))
     .map((format) => candidate(format, predictCost(analysis, format, context)))
     .sort((a, b) => a.predictedMicroseconds - b.predictedMicroseconds);
 }

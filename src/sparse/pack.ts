@@ -2,7 +2,13 @@ import * as v from 'valibot';
 import { EspalierError } from '../errors.js';
 import { loadAddon, type NativeAddon, type PackedWeights } from '../native/addon.js';
 import { optionsObject, parseOptions } from '../options.js';
-import { type WeightFormat, type WeightStorage, weightFormats, weightStorages } from './weight_formats.js';
+import {
+  storageIn,
+  type WeightFormat,
+  type WeightStorage,
+  weightFormats,
+  weightStorages,
+} from './weight_formats.js';
 
 /** A matrix as kernels read it: its format, and little-endian sections that each start at a multiple of 64 bytes. */
 export type PackedMatrix = PackedWeights;
@@ -13,7 +19,7 @@ export interface PackOptions {
   /** `sell` and `ell` for single zeros, `block16`, `block8` and `block4` for blocks. */
   readonly format: WeightFormat;
   /** Default: float32. float16 rounds values to the nearest half; csr has no float16. */
-  readonly storage?: WeightStorage;
+  readonly storage?: WeightStorage | undefined;
 }
 
 const size = v.pipe(v.number('a number'), v.safeInteger('an integer'), v.minValue(1, 'at least 1'));
@@ -43,12 +49,18 @@ export function pack(matrix: Float32Array, options: PackOptions): PackedMatrix {
 
 /**
  * The dense matrix, [rows, cols] row-major. What is packed may come from anywhere: it is checked.
- * @throws EspalierError ERR_ESPALIER_ARGUMENT or ERR_ESPALIER_SHAPE when it is no packed matrix
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT or ERR_ESPALIER_MODEL when it is no packed matrix, ERR_ESPALIER_MEMORY
  */
 export function unpack(packed: PackedMatrix): Float32Array {
   if (typeof packed !== 'object' || packed === null)
     throw mismatch('ARGUMENT', 'a packed matrix', packed === null ? 'null' : typeof packed);
-  return packingAddon().unpackWeights(packed);
+  try {
+    return packingAddon().unpackWeights(packed);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause; // a RangeError says that no such array can be allocated
+    const { rows, cols } = packed;
+    throw new EspalierError('ERR_ESPALIER_MEMORY', `Expected memory for ${rows} x ${cols} values`, { cause });
+  }
 }
 
 /** The same matrix in another format, and another storage when one is given. Throws what pack and unpack throw. */
@@ -59,7 +71,7 @@ export function convert(
 ): PackedMatrix {
   const matrix = unpack(packed);
   const { rows, cols } = packed;
-  return pack(matrix, { rows, cols, format: to, storage: to === 'csr' ? 'float32' : storage });
+  return pack(matrix, { rows, cols, format: to, storage: storageIn(to, storage) });
 }
 
 function packingAddon(): NativeAddon {

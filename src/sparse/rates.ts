@@ -1,8 +1,9 @@
 /**
  * How fast each weight format runs, as plain data: what the cost model in cost.ts decides by.
  *
- * Measured with `espalier_kernel_bench`, one thread, on shapes of 256 to 1024 outputs and inputs, and rounded. The
- * figures are of one machine each; a choice rests on their ratios, which other machines of the instruction set share.
+ * Those of AVX-512 are measured with `espalier_kernel_bench`, one thread, at a peak of 225 GFLOP/s, and rounded; those of
+ * other instruction sets are estimated from them and from the width of their vectors. They are of one machine: a choice
+ * rests on their ratios, which others of the instruction set share.
  */
 
 /** Tokens (rows of a product's input, pixels of a convolution's output) that share a pass over the weights. */

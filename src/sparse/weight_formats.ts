@@ -8,6 +8,11 @@ export const weightStorages = ['float32', 'float16'] as const;
 
 export type WeightStorage = (typeof weightStorages)[number];
 
+/** The storage that a format has when `wanted` is asked for. */
+export function storageIn(format: WeightFormat, wanted: WeightStorage): WeightStorage {
+  return format === 'csr' ? 'float32' : wanted;
+}
+
 /** The largest number a float16 holds. */
 const largestHalf = 65504;
 

@@ -1,5 +1,5 @@
 import type { FormatChoice } from '../sparse/format.js';
-import type { WeightFormat } from '../sparse/weight_formats.js';
+import { storageIn, type WeightFormat, type WeightStorage } from '../sparse/weight_formats.js';
 
 /** Candidates predicted to take at most this many times the best one's time are worth measuring. */
 const worthMeasuring = 1.6;
@@ -18,8 +18,16 @@ export function rivals({ candidates }: FormatChoice): WeightFormat[] {
   return close.length < 2 ? [] : close.map(({ format }) => format);
 }
 
-/** The choice once its rivals have been measured; `measured` is in microseconds. */
-export function decide(choice: FormatChoice, measured: ReadonlyMap<WeightFormat, number>): FormatChoice {
+/**
+ * The choice once its rivals have been measured.
+ * @param measured microseconds
+ * @param wanted how the layer's values are stored where the format can
+ */
+export function decide(
+  choice: FormatChoice,
+  measured: ReadonlyMap<WeightFormat, number>,
+  wanted: WeightStorage = choice.storage,
+): FormatChoice {
   const timeOf = (format: WeightFormat) => measured.get(format) ?? Number.POSITIVE_INFINITY;
   const candidates = choice.candidates.map((candidate) => {
     const measuredMicroseconds = measured.get(candidate.format);
@@ -32,5 +40,5 @@ export function decide(choice: FormatChoice, measured: ReadonlyMap<WeightFormat,
   const percent = `${((timeOf(format) / timeOf('dense')) * 100).toFixed(1)} %`;
   const reason =
     format === 'dense' ? 'measured: no sparse format is faster' : `measured: takes ${percent} of dense`;
-  return { ...choice, format, reason, candidates };
+  return { ...choice, format, storage: storageIn(format, wanted), reason, candidates };
 }

@@ -1,5 +1,3 @@
-import type { Graph } from '../graph/graph.js';
-import { findLayers } from '../graph/layers.js';
 import type { NativeAddon } from '../native/addon.js';
 import { addWeights, type NativeFeatures } from '../native/features.js';
 import type { SessionOptions } from '../session_options.js';
@@ -13,13 +11,13 @@ export function makeTuner(settings: {
   readonly features: NativeFeatures;
   readonly isa: string;
   readonly threads: number;
-  readonly graph: Graph;
+  /** Layers of the model, for the share of them that is done. */
+  readonly layers: number;
   readonly options: SessionOptions;
 }): Tuner {
-  const { addon, features, isa, threads, graph, options } = settings;
+  const { addon, features, isa, threads, layers, options } = settings;
   const folder = options.tuneCache === false ? undefined : cacheFolder();
   const cache = folder === undefined ? undefined : new TimingCache(folder, isa);
-  const layers = findLayers(graph).length;
   let asked = 0;
   return new Tuner({
     threads,

@@ -1,7 +1,7 @@
 import type { LayerRequest } from '../compile/builder.js';
 import type { NativeSession, PlanSpec, StepSpec, TensorRef } from '../native/addon.js';
 import { cacheBytes } from '../sparse/rates.js';
-import type { WeightFormat, WeightStorage } from '../sparse/weight_formats.js';
+import { storageIn, type WeightFormat, type WeightStorage } from '../sparse/weight_formats.js';
 import { elementCount } from '../tensor.js';
 
 /** Timed rounds of every format: at least so many, and until so many milliseconds of each have passed, or so many. */
@@ -75,7 +75,7 @@ function stepOf(
     outputs: [refer('output', step.y)],
     ints: step.ints,
     floats: {},
-    weights: matrices.map((matrix) => session.addWeights(matrix, format, storage)),
+    weights: matrices.map((matrix) => session.addWeights(matrix, format, storageIn(format, storage))),
   };
 }
 

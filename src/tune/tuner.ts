@@ -2,7 +2,7 @@ import type { LayerRequest } from '../compile/builder.js';
 import { predictCost } from '../sparse/cost.js';
 import { type ChoiceContext, chooseFormat, type FormatChoice } from '../sparse/format.js';
 import { cacheBytes } from '../sparse/rates.js';
-import type { WeightFormat, WeightStorage } from '../sparse/weight_formats.js';
+import { storageFor, type WeightFormat, type WeightStorage } from '../sparse/weight_formats.js';
 import { bucketOf } from './bucket.js';
 import type { TimingCache } from './cache.js';
 import { decide, rivals } from './decide.js';
@@ -44,14 +44,15 @@ export class Tuner {
     const choice = chooseFormat(request.analysis, context);
     const formats = rivals(choice);
     if (request.analysis.pattern === 'dense' || formats.length === 0) return choice;
-    const bucket = bucketOf(request, choice.storage, threads);
+    const storage = storageFor(context.storage ?? 'float32', request.analysis);
+    const bucket = bucketOf(request, storage, threads);
     const known = this.#known.get(bucket) ?? cache?.get(bucket);
     const complete = known !== undefined && formats.every((format) => known[format] !== undefined);
-    const timings = complete ? known : this.#time(request, formats, choice.storage, context);
+    const timings = complete ? known : this.#time(request, formats, storage, context);
     this.#known.set(bucket, timings);
     if (!complete) cache?.set(bucket, timings);
     const microseconds = (format: WeightFormat) => ((timings[format] ?? 0) * tokens(request)) / 1000;
-    return decide(choice, new Map(formats.map((format) => [format, microseconds(format)])));
+    return decide(choice, new Map(formats.map((format) => [format, microseconds(format)])), storage);
   }
 
   /** Nanoseconds for one token, so that layers of a bucket with other numbers of tokens can share them. */

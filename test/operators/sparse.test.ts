@@ -126,7 +126,7 @@ for (const product of products) {
       const single = singleFormat(product, n);
       const failures: string[] = [];
       for (const [rows, sparsity] of [16, 8, 4, 1].flatMap((r) =>
-        [0.1, 0.5, 0.8, 0.95, 1].map((s) => [r, s] as const),
+        [0.02, 0.5, 0.8, 0.95, 1].map((s) => [r, s] as const),
       )) {
         const m = new Model(22, rows * 100 + sparsity * 10);
         build(m, product, n, rows, sparsity);

@@ -100,6 +100,9 @@ describe('chooseFormat', () => {
       'float32',
       'float32',
     ]);
+    const csr = { n: 1, isa: 'avx2', storage: 'float16', formats: ['csr'] } as const;
+    const single = analysisOf({ pattern: 'unstructured', sparsity: 0.99 });
+    expect(chooseFormat(single, csr)).toMatchObject({ format: 'csr', storage: 'float32' });
     const bytes = (kind: 'float16' | 'float32') =>
       chooseFormat(analysis, { n: 1, isa: 'avx2', storage: kind }).candidates.find(
         ({ format }) => format === 'dense',
