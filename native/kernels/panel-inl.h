@@ -29,7 +29,7 @@ ESPALIER_INLINE void BlockTile(const Value* values, const uint16_t* columns, siz
     for (int v = 0; v < kVecs; ++v) xs[v] = Load(x + v * kLanes);
     ESPALIER_UNROLL
     for (int r = 0; r < kRows; r += 4) {
-      const auto quad = LoadQuad(values + i * kBlockRows + r);
+      const auto quad = SeeQuad(values + i * kBlockRows + r);
       const Vec weights[4] = {LaneOf<0>(quad), LaneOf<1>(quad), LaneOf<2>(quad), LaneOf<3>(quad)};
       ESPALIER_UNROLL
       for (int q = 0; q < 4; ++q) {

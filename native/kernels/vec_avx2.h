@@ -29,6 +29,10 @@ ESPALIER_INLINE Quad LoadQuad(const float* p) { return {p}; }
 ESPALIER_INLINE HalfQuad LoadQuad(const uint16_t* p) {
   return {_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
 }
+template <typename Value>
+ESPALIER_INLINE auto SeeQuad(const Value* p) {
+  return LoadQuad(p);
+}
 template <int i>
 ESPALIER_INLINE Vec LaneOf(Quad quad) {
   return {_mm256_broadcast_ss(quad.p + i)};

@@ -29,6 +29,16 @@ ESPALIER_INLINE Quad LoadQuad(const float* p) { return {_mm512_castps128_ps512(_
 ESPALIER_INLINE Quad LoadQuad(const uint16_t* p) {
   return {_mm512_castps128_ps512(_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
 }
+// The same from memory, where loads are free: permutations take turns with multiply-adds.
+struct MemoryQuad {
+  const float* p;
+};
+ESPALIER_INLINE MemoryQuad SeeQuad(const float* p) { return {p}; }
+ESPALIER_INLINE Quad SeeQuad(const uint16_t* p) { return LoadQuad(p); }
+template <int i>
+ESPALIER_INLINE Vec LaneOf(MemoryQuad quad) {
+  return Set1(quad.p[i]);
+}
 template <int i>
 ESPALIER_INLINE Vec LaneOf(Quad quad) {
   if constexpr (i == 0) return {_mm512_broadcastss_ps(_mm512_castps512_ps128(quad.v))};

@@ -52,6 +52,10 @@ struct Quad {
 };
 ESPALIER_INLINE Quad LoadQuad(const float* p) { return {vld1q_f32(p)}; }
 ESPALIER_INLINE Quad LoadQuad(const uint16_t* p) { return {LoadHalf(p).v}; }
+template <typename Value>
+ESPALIER_INLINE auto SeeQuad(const Value* p) {
+  return LoadQuad(p);
+}
 template <int i>
 ESPALIER_INLINE Vec LaneOf(Quad quad) {
   return {vdupq_laneq_f32(quad.v, i)};

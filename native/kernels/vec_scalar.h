@@ -16,7 +16,8 @@
 //  - FoldHalves(a, b): the halves of a added, then those of b; FoldQuarters(a, b, c, d) likewise. Only where
 //  a
 //    half, or a quarter, is a block of rows.
-//  - LoadQuad(p), LaneOf<i>(quad): four weights; the i-th in every lane.
+//  - LoadQuad(p), LaneOf<i>(quad): four weights; the i-th in every lane. SeeQuad(p) likewise, for a kernel whose
+//    load ports have room.
 //  - Collect(x, columns): lane i is x[columns[i]], columns below 32 and x readable up to there.
 //  - TileRow, kTile: a square of values that a transpose turns at once. TurnTile(rows) turns one in place,
 //    LoadTurned(x, x_stride, rows) loads one turned.
@@ -101,6 +102,10 @@ struct Quad {
 ESPALIER_INLINE Quad LoadQuad(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
 ESPALIER_INLINE Quad LoadQuad(const uint16_t* p) {
   return {{LoadHalf(p).v, LoadHalf(p + 1).v, LoadHalf(p + 2).v, LoadHalf(p + 3).v}};
+}
+template <typename Value>
+ESPALIER_INLINE auto SeeQuad(const Value* p) {
+  return LoadQuad(p);
 }
 template <int i>
 ESPALIER_INLINE Vec LaneOf(const Quad& quad) {
