@@ -12,8 +12,8 @@ constexpr int TileRows(int block_rows, int vecs) {
 }
 
 template <typename Value, int kBlockRows, int kRows, int kVecs, bool kDense>
-ESPALIER_INLINE void BlockTile(const Value* values, const uint16_t* columns, size_t count, const Panel& panel,
-                               size_t row, size_t rows, const RowOutput& to) {
+ESPALIER_INLINE void BlockTile(const Value* values, const Value* ahead, const uint16_t* columns, size_t count,
+                               const Panel& panel, size_t row, size_t rows, const RowOutput& to) {
   static_assert(kRows % 4 == 0);
   Vec sums[kRows][kVecs];
   ESPALIER_UNROLL
@@ -27,6 +27,9 @@ ESPALIER_INLINE void BlockTile(const Value* values, const uint16_t* columns, siz
     Vec xs[kVecs];
     ESPALIER_UNROLL
     for (int v = 0; v < kVecs; ++v) xs[v] = Load(x + v * kLanes);
+    // Blocks that take two tiles are read by the first and found in cache by the second: the next one is fetched
+    // meanwhile, so that large weights stream from memory all the time instead of every other tile.
+    if constexpr (kRows < kBlockRows) __builtin_prefetch(ahead + i * kBlockRows);
     ESPALIER_UNROLL
     for (int r = 0; r < kRows; r += 4) {
       const auto quad = SeeQuad(values + i * kBlockRows + r);
@@ -55,7 +58,8 @@ void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const Pa
     const Value* values = static_cast<const Value*>(w.values.data) + first * kBlockRows;
     const uint16_t* columns = kDense ? nullptr : w.columns + first;
     for (size_t sub = 0; sub < kBlockRows && row + sub < row_end; sub += kRows) {
-      BlockTile<Value, kBlockRows, kRows, kVecs, kDense>(values + sub, columns, count, panel, row + sub,
+      const Value* ahead = sub == 0 ? values + count * kBlockRows : values;
+      BlockTile<Value, kBlockRows, kRows, kVecs, kDense>(values + sub, ahead, columns, count, panel, row + sub,
                                                          row_end - row - sub, to);
     }
   }
