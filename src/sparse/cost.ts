@@ -103,7 +103,9 @@ export function predictCost(analysis: LayerAnalysis, format: WeightFormat, conte
   const narrow = storageIn(format, storage) === 'float16' ? float16Speed[tokens] : 1;
   const apart = op === 'Conv' && format === 'sell' ? rates.sellInConvolution : 1;
   const rate = interpolate(rates.formats[format][tokens], 1 - sparsity) * narrow * apart;
-  const arithmetic = (2 * storedValues(analysis, format) * n) / (rate * 1000);
+  const starts = format === 'sell' ? groups * outputs * Math.ceil(inputs / sellColumns) * n : 0;
+  const arithmetic =
+    (2 * storedValues(analysis, format) * n) / (rate * 1000) + (starts * rates.sellRowStart) / 1000;
   // The other layers are taken to be as sparse as this one.
   const resident = bytes * Math.max(1, (modelWeights ?? weights) / weights);
   const level = resident <= cacheBytes.L2 ? 'L2' : resident <= cacheBytes.L3 ? 'L3' : 'memory';

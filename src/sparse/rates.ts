@@ -32,6 +32,8 @@ export interface IsaRates {
    * image apart: each is another page, where other formats walk along.
    */
   readonly sellInConvolution: number;
+  /** Nanoseconds that sell takes to begin an output in a block of columns, for each token: what few weights pay for. */
+  readonly sellRowStart: number;
 }
 
 const avx512: IsaRates = {
@@ -50,8 +52,9 @@ const avx512: IsaRates = {
     ell: { '1': 25, '2-4': 25, '5-16': 25, '17+': 25 },
   },
   bandwidth: { L2: 200, L3: 90, memory: 14 },
-  activations: { product: 25, convolution: 40 },
-  sellInConvolution: 0.5,
+  activations: { product: 25, convolution: 60 },
+  sellInConvolution: 0.65,
+  sellRowStart: 0.06,
 };
 
 /** Half the vector of AVX-512: what fills vectors runs at half its speed, what waits for loads of indices keeps more. */
@@ -71,8 +74,9 @@ const avx2: IsaRates = {
     ell: { '1': 14, '2-4': 14, '5-16': 14, '17+': 14 },
   },
   bandwidth: { L2: 120, L3: 70, memory: 14 },
-  activations: { product: 20, convolution: 30 },
-  sellInConvolution: 0.6,
+  activations: { product: 20, convolution: 45 },
+  sellInConvolution: 0.7,
+  sellRowStart: 0.12,
 };
 
 const neon: IsaRates = {
@@ -87,7 +91,8 @@ const neon: IsaRates = {
   },
   bandwidth: { L2: 40, L3: 20, memory: 8 },
   activations: { product: 6, convolution: 8 },
-  sellInConvolution: 0.6,
+  sellInConvolution: 0.7,
+  sellRowStart: 0.4,
 };
 
 const scalar: IsaRates = {
@@ -103,6 +108,7 @@ const scalar: IsaRates = {
   bandwidth: { L2: 60, L3: 40, memory: 10 },
   activations: { product: 6, convolution: 10 },
   sellInConvolution: 0.9,
+  sellRowStart: 1,
 };
 
 /** By the name of the instruction set, as a session has it. */
