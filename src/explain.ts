@@ -30,16 +30,14 @@ export interface LayerExplanation {
   readonly changesAt: readonly FormatChange[];
 }
 
-/** @param packedBytes bytes of the packed weights, when they are known */
+/** @param bytes of the packed weights */
 export function explainLayer(
   { name, op, analysis, n, choice }: LayerPlan,
   context: ChoiceContext,
-  packedBytes: number | undefined,
+  bytes: number,
 ): LayerExplanation {
   const { groups, outputs, inputs, pattern, sparsity } = analysis;
   const { format, storage, reason, candidates } = choice;
-  const predicted = candidates.find((candidate) => candidate.format === format)?.bytes ?? 0;
-  const bytes = packedBytes ?? predicted;
   const layer = { name, op, groups, outputs, inputs, n, pattern, sparsity };
   return { ...layer, format, storage, bytes, reason, candidates, changesAt: changesAt(analysis, context) };
 }

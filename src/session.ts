@@ -7,11 +7,10 @@ import type { Dim, Graph, ValueInfo } from './graph/graph.js';
 import { findLayers } from './graph/layers.js';
 import { assertSupported } from './graph/supported.js';
 import { loadAddon, type NativeSession } from './native/addon.js';
-import { nativeFeatures } from './native/features.js';
 import { nearest } from './options.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
-import { type LoadedPlan, SessionPlans } from './session_plans.js';
 import { allocate, provideOutputs, type RunOptions } from './session_outputs.js';
+import { type LoadedPlan, SessionPlans } from './session_plans.js';
 import { type DataType, elementCount, type Tensor, type TensorMap, typedArrayOf } from './tensor.js';
 import { makeTuner } from './tune/index.js';
 
@@ -57,15 +56,13 @@ export class InferenceSession {
     this.threads = options.threads ?? availableParallelism();
     this.#native = new addon.NativeSession(this.isa, this.threads, options.spin ?? 0);
     this.#inputs = graph.inputs;
-    const features = nativeFeatures(addon);
     const { isa, threads } = this;
     this.#plans = new SessionPlans(graph, this.#native, {
       isa,
       storage: options.weightStorage ?? 'float32',
-      features,
       tuner:
         options.tune === 'load'
-          ? makeTuner({ addon, features, isa, threads, layers: findLayers(graph).length, options })
+          ? makeTuner({ addon, isa, threads, layers: findLayers(graph).length, options })
           : undefined,
     });
     this.inputMetadata = graph.inputs.map(metadata);

@@ -3,7 +3,6 @@ import type { PlanStore } from './compile/compile.js';
 import type { Graph, TensorData } from './graph/graph.js';
 import { findLayers } from './graph/layers.js';
 import type { NativeSession } from './native/addon.js';
-import { addWeights, type NativeFeatures } from './native/features.js';
 import { type ChoiceContext, chooseFormat, type FormatChoice } from './sparse/format.js';
 import type { WeightFormat, WeightStorage } from './sparse/weight_formats.js';
 import type { Tuner } from './tune/tuner.js';
@@ -12,7 +11,6 @@ import type { Tuner } from './tune/tuner.js';
 export interface StoreSettings {
   readonly isa: string;
   readonly storage: WeightStorage;
-  readonly features: NativeFeatures;
   /** undefined: formats by the cost model alone. */
   readonly tuner: Tuner | undefined;
 }
@@ -36,11 +34,6 @@ export class SessionStore implements PlanStore {
     );
   }
 
-  get fusion() {
-    const { packing } = this.#settings.features;
-    return { lowRank: packing, scale: packing };
-  }
-
   constant(data: TensorData): number | undefined {
     if (!this.#shared.has(data)) return undefined;
     const known = this.#constants.get(data);
@@ -58,13 +51,12 @@ export class SessionStore implements PlanStore {
   }
 
   contextOf({ n, batch }: Pick<LayerRequest, 'n' | 'batch'>): ChoiceContext {
-    const { isa, storage, features } = this.#settings;
+    const { isa, storage } = this.#settings;
     return {
       n,
       batch,
       isa,
-      formats: features.formats,
-      storage: features.packing ? storage : 'float32',
+      storage,
       modelWeights: this.#modelWeights,
     };
   }
@@ -72,7 +64,8 @@ export class SessionStore implements PlanStore {
   /** Weights that a plan computed (a folded transpose, say) are found again by their bytes. */
   pack(matrix: WeightMatrix, format: WeightFormat, storage: WeightStorage): number {
     const { data, rows, cols, offset, rowStride, colStride } = matrix;
-    const key = [format, storage, rows, cols, offset, rowStride, colStride, data.bytes.byteLength].join();
+    const view = [rows, cols, offset, rowStride, colStride] as const;
+    const key = [format, storage, ...view, data.bytes.byteLength].join();
     const candidates = this.#weights.get(key) ?? [];
     const known =
       candidates.find((candidate) => candidate.data === data) ??
@@ -80,14 +73,12 @@ export class SessionStore implements PlanStore {
         ? undefined
         : candidates.find((candidate) => Buffer.compare(candidate.data.bytes, data.bytes) === 0));
     if (known !== undefined) return known.id;
-    const id = addWeights(this.#native, this.#settings.features, matrix, format, storage);
+    const id = this.#native.addWeights(data.bytes, format, storage, ...view);
     this.#weights.set(key, [...candidates, { data, id }]);
     return id;
   }
 
-  /** Bytes of packed weights, or undefined when the addon does not say. */
-  packedBytes(ids: readonly number[]): number | undefined {
-    if (!this.#settings.features.packing) return undefined;
+  packedBytes(ids: readonly number[]): number {
     return ids.reduce((sum, id) => sum + this.#native.weightsInfo(id).bytes, 0);
   }
 }

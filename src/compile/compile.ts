@@ -11,7 +11,7 @@ import {
   type ValueType,
   type WeightStore,
 } from './builder.js';
-import { type FusedNode, type FusionFeatures, fuse } from './fuse.js';
+import { type FusedNode, fuse } from './fuse.js';
 import { lowRankProduct } from './low_rank.js';
 import { emitCopy } from './lower/movement.js';
 import { lowerings } from './lower/registry.js';
@@ -21,8 +21,6 @@ import { planArena } from './memory.js';
 export interface PlanStore extends WeightStore {
   /** Id of a constant that the session keeps, or undefined for one that belongs to the plan. */
   constant(data: TensorData): number | undefined;
-  /** What the native side can fuse. */
-  readonly fusion: FusionFeatures;
 }
 
 /** A plan and what is known of it before it runs. */
@@ -44,7 +42,7 @@ export function compile(
   store: PlanStore,
 ): CompiledPlan {
   const specialized = specialize(graph, inputDims);
-  const fused = fuse(specialized, store.fusion);
+  const fused = fuse(specialized);
   const builder = new PlanBuilder(fused.graph, store);
   lowerAll(fused.nodes, builder);
   const outputs = specialized.outputs.map(({ name }) => ({ name, ...builder.typeOf(name) }));

@@ -26,26 +26,16 @@ const fusesActivation = new Set([
 const fusesResidual = new Set(['Conv', 'MatMul', 'Gemm', lowRankProduct]);
 const fusesBias = new Set(['MatMul', lowRankProduct]);
 
-/** What the native operators can do in one step. */
-export interface FusionFeatures {
-  readonly lowRank: boolean;
-  readonly scale: boolean;
-}
-
 /**
  * Rewrites patterns that exporters decompose, then lets products absorb the elementwise nodes behind them. The graph
  * that comes back has the constants that the nodes read.
  */
-export function fuse(
-  graph: StaticGraph,
-  features: FusionFeatures,
-): { readonly graph: StaticGraph; readonly nodes: FusedNode[] } {
-  const products = features.lowRank ? withoutDead(fuseLowRank(graph)) : graph;
-  const recognised = recognisePatterns(products);
-  return { graph: recognised, nodes: fuseEpilogues(recognised, features) };
+export function fuse(graph: StaticGraph): { readonly graph: StaticGraph; readonly nodes: FusedNode[] } {
+  const recognised = recognisePatterns(withoutDead(fuseLowRank(graph)));
+  return { graph: recognised, nodes: fuseEpilogues(recognised) };
 }
 
-function fuseEpilogues(graph: StaticGraph, features: FusionFeatures): FusedNode[] {
+function fuseEpilogues(graph: StaticGraph): FusedNode[] {
   const uses = countUses(graph);
   const dims = (name: string) => graph.values.get(name)?.dims ?? [];
   const pending = new Map<string, FusedNode>(); // by output, still open for more
@@ -63,7 +53,7 @@ function fuseEpilogues(graph: StaticGraph, features: FusionFeatures): FusedNode[
     const activation = isFloat(graph, first) ? activationOf(graph, node) : undefined;
     const behind = activation === undefined ? undefined : absorb(first);
     let absorbed: string | undefined;
-    const scaled = features.scale ? scaleOf(graph, node, absorb) : undefined;
+    const scaled = scaleOf(graph, node, absorb);
     if (scaled !== undefined) {
       fused = { ...scaled.product, scale: scaled.scale, output };
       absorbed = scaled.product.output;

@@ -92,22 +92,27 @@ export function storedBytes(analysis: LayerAnalysis, format: WeightFormat, stora
 
 /**
  * The time a layer takes in a format: the larger of what its arithmetic takes at the format's rate and what reading its
- * weights takes from the cache that holds them.
+ * weights takes from the cache that holds them; and what laying out its inputs and outputs takes.
  */
 export function predictCost(analysis: LayerAnalysis, format: WeightFormat, context: CostContext): Prediction {
   const { n, batch = 1, isa, storage = 'float32', modelWeights } = context;
   const rates = ratesOfIsa[isa] ?? (ratesOfIsa['scalar'] as NonNullable<(typeof ratesOfIsa)[string]>);
-  const { weights, sparsity } = analysis;
+  const { op, weights, sparsity, groups, outputs, inputs } = analysis;
   const bytes = storedBytes(analysis, format, storage);
   const tokens = tokenClass(n);
   const narrow = storageIn(format, storage) === 'float16' ? float16Speed[tokens] : 1;
-  const rate = interpolate(rates.formats[format][tokens], 1 - sparsity) * narrow;
-  const arithmetic = (2 * storedValues(analysis, format) * n) / (rate * 1000);
+  const apart = op === 'Conv' && format === 'sell' ? rates.sellInConvolution : 1;
+  const rate = interpolate(rates.formats[format][tokens], 1 - sparsity) * narrow * apart;
+  const starts = format === 'sell' ? groups * outputs * Math.ceil(inputs / sellColumns) * n : 0;
+  const arithmetic =
+    (2 * storedValues(analysis, format) * n) / (rate * 1000) + (starts * rates.sellRowStart) / 1000;
   // The other layers are taken to be as sparse as this one.
   const resident = bytes * Math.max(1, (modelWeights ?? weights) / weights);
   const level = resident <= cacheBytes.L2 ? 'L2' : resident <= cacheBytes.L3 ? 'L3' : 'memory';
   const reading = bytes / (rates.bandwidth[level] * 1000);
-  return { microseconds: Math.max(arithmetic, reading) * batch, bytes: Math.round(bytes) };
+  const moved = n === 1 ? 0 : 4 * n * groups * (inputs + outputs);
+  const moving = moved / (rates.activations[op === 'Conv' ? 'convolution' : 'product'] * 1000);
+  return { microseconds: (Math.max(arithmetic, reading) + moving) * batch, bytes: Math.round(bytes) };
 }
 
 export function tokenClass(n: number): TokenClass {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { EspalierError } from '../errors.js';
-import { loadAddon, type NativeAddon, type PackedWeights } from '../native/addon.js';
+import { loadAddon, type PackedWeights } from '../native/addon.js';
 import { optionsObject, parseOptions } from '../options.js';
 import {
   storageIn,
@@ -36,7 +36,7 @@ const schema = optionsObject({
  * from {@link unpack} bit for bit, rounded to half when they are stored so.
  * @param matrix [rows, cols], row-major
  * @throws EspalierError ERR_ESPALIER_ARGUMENT for wrong options, ERR_ESPALIER_SHAPE when the matrix does not fit them
- * or the format, ERR_ESPALIER_NATIVE when the addon cannot pack
+ * or the format, ERR_ESPALIER_NATIVE when there is no addon
  */
 export function pack(matrix: Float32Array, options: PackOptions): PackedMatrix {
   const { rows, cols, format: wanted, storage } = parseOptions(schema, options, 'pack options');
@@ -44,7 +44,7 @@ export function pack(matrix: Float32Array, options: PackOptions): PackedMatrix {
   if (matrix.length !== rows * cols)
     throw mismatch('SHAPE', `${rows} x ${cols} = ${rows * cols} values`, `${matrix.length}`);
   const bytes = new Uint8Array(matrix.buffer, matrix.byteOffset, matrix.byteLength);
-  return packingAddon().packWeights(bytes, wanted, storage, rows, cols, 0, cols, 1);
+  return loadAddon().packWeights(bytes, wanted, storage, rows, cols, 0, cols, 1);
 }
 
 /**
@@ -55,7 +55,7 @@ export function unpack(packed: PackedMatrix): Float32Array {
   if (typeof packed !== 'object' || packed === null)
     throw mismatch('ARGUMENT', 'a packed matrix', packed === null ? 'null' : typeof packed);
   try {
-    return packingAddon().unpackWeights(packed);
+    return loadAddon().unpackWeights(packed);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause; // a RangeError says that no such array can be allocated
     const { rows, cols } = packed;
@@ -72,12 +72,6 @@ export function convert(
   const matrix = unpack(packed);
   const { rows, cols } = packed;
   return pack(matrix, { rows, cols, format: to, storage: storageIn(to, storage) });
-}
-
-function packingAddon(): NativeAddon {
-  const addon = loadAddon();
-  if (typeof addon.packWeights === 'function') return addon;
-  throw new EspalierError('ERR_ESPALIER_NATIVE', 'Expected an addon that packs weights, got an older one');
 }
 
 function mismatch(code: 'ARGUMENT' | 'SHAPE', expected: string, got: string): EspalierError {

@@ -25,6 +25,15 @@ export interface IsaRates {
   readonly formats: RatesOfFormats;
   /** 10^9 bytes of weights per second, by the cache that holds them all. */
   readonly bandwidth: Readonly<Record<'L2' | 'L3' | 'memory', number>>;
+  /** 10^9 bytes of inputs and outputs per second, as they are laid out for several tokens: the same for every format. */
+  readonly activations: Readonly<Record<'product' | 'convolution', number>>;
+  /**
+   * Speed of sell in a convolution over that in a product. Its loads jump between the rows of the input, which lie an
+   * image apart: each is another page, where other formats walk along.
+   */
+  readonly sellInConvolution: number;
+  /** Nanoseconds that sell takes to begin an output in a block of columns, for each token: what few weights pay for. */
+  readonly sellRowStart: number;
 }
 
 const avx512: IsaRates = {
@@ -43,6 +52,9 @@ const avx512: IsaRates = {
     ell: { '1': 25, '2-4': 25, '5-16': 25, '17+': 25 },
   },
   bandwidth: { L2: 200, L3: 90, memory: 14 },
+  activations: { product: 25, convolution: 60 },
+  sellInConvolution: 0.65,
+  sellRowStart: 0.06,
 };
 
 /** Half the vector of AVX-512: what fills vectors runs at half its speed, what waits for loads of indices keeps more. */
@@ -62,6 +74,9 @@ const avx2: IsaRates = {
     ell: { '1': 14, '2-4': 14, '5-16': 14, '17+': 14 },
   },
   bandwidth: { L2: 120, L3: 70, memory: 14 },
+  activations: { product: 20, convolution: 45 },
+  sellInConvolution: 0.7,
+  sellRowStart: 0.12,
 };
 
 const neon: IsaRates = {
@@ -75,6 +90,9 @@ const neon: IsaRates = {
     ell: { '1': 6, '2-4': 6, '5-16': 6, '17+': 6 },
   },
   bandwidth: { L2: 40, L3: 20, memory: 8 },
+  activations: { product: 6, convolution: 8 },
+  sellInConvolution: 0.7,
+  sellRowStart: 0.4,
 };
 
 const scalar: IsaRates = {
@@ -88,6 +106,9 @@ const scalar: IsaRates = {
     ell: { '1': 2, '2-4': 2, '5-16': 2, '17+': 2 },
   },
   bandwidth: { L2: 60, L3: 40, memory: 10 },
+  activations: { product: 6, convolution: 10 },
+  sellInConvolution: 0.9,
+  sellRowStart: 1,
 };
 
 /** By the name of the instruction set, as a session has it. */

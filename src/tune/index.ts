@@ -1,5 +1,4 @@
 import type { NativeAddon } from '../native/addon.js';
-import { addWeights, type NativeFeatures } from '../native/features.js';
 import type { SessionOptions } from '../session_options.js';
 import { cacheFolder, TimingCache } from './cache.js';
 import { measureFormats } from './measure.js';
@@ -8,14 +7,13 @@ import { Tuner } from './tuner.js';
 /** A tuner for one session: it measures in native sessions of its own, which leave nothing behind. */
 export function makeTuner(settings: {
   readonly addon: NativeAddon;
-  readonly features: NativeFeatures;
   readonly isa: string;
   readonly threads: number;
   /** Layers of the model, for the share of them that is done. */
   readonly layers: number;
   readonly options: SessionOptions;
 }): Tuner {
-  const { addon, features, isa, threads, layers, options } = settings;
+  const { addon, isa, threads, layers, options } = settings;
   const folder = options.tuneCache === false ? undefined : cacheFolder();
   const cache = folder === undefined ? undefined : new TimingCache(folder, isa);
   let asked = 0;
@@ -29,12 +27,7 @@ export function makeTuner(settings: {
     measure: (request, formats, storage, cold) => {
       const native = new addon.NativeSession(isa, threads, options.spin ?? 0);
       try {
-        const session = {
-          createPlan: native.createPlan.bind(native),
-          profile: native.profile.bind(native),
-          addWeights: addWeights.bind(undefined, native, features),
-        };
-        return measureFormats(session, request, formats, storage, cold);
+        return measureFormats(native, request, formats, storage, cold);
       } finally {
         native.release();
       }

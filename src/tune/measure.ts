@@ -12,9 +12,7 @@ const millisecondsEach = 2;
 const mostCopies = 8;
 
 /** What {@link measureFormats} needs of a native session. */
-export type MeasuringSession = Pick<NativeSession, 'createPlan' | 'profile'> & {
-  addWeights(matrix: LayerRequest['matrices'][number], format: WeightFormat, storage: WeightStorage): number;
-};
+export type MeasuringSession = Pick<NativeSession, 'addWeights' | 'createPlan' | 'profile'>;
 
 /**
  * Times a layer alone in each format, on random input: the smallest of several runs after one for warm-up, the formats
@@ -75,7 +73,10 @@ function stepOf(
     outputs: [refer('output', step.y)],
     ints: step.ints,
     floats: {},
-    weights: matrices.map((matrix) => session.addWeights(matrix, format, storageIn(format, storage))),
+    weights: matrices.map(({ data, rows, cols, offset, rowStride, colStride }) => {
+      const view = [rows, cols, offset, rowStride, colStride] as const;
+      return session.addWeights(data.bytes, format, storageIn(format, storage), ...view);
+    }),
   };
 }
 

@@ -4,12 +4,9 @@ import { lowRankProduct } from '../../src/compile/low_rank.js';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
 import { readElements } from '../../src/graph/data.js';
 import { type StaticGraph, specialize } from '../../src/graph/index.js';
-import { loadAddon } from '../../src/native/addon.js';
-import { nativeFeatures } from '../../src/native/features.js';
 import { Model, runOnnxruntime } from '../operators/support.js';
 import { stepsThatAgree } from './support.js';
 
-const { packing } = nativeFeatures(loadAddon());
 const [tokens, inputs, outputs, rank] = [5, 32, 40, 6];
 
 /** The parts of x W + (x B) A. */
@@ -94,7 +91,7 @@ const others: Record<string, (m: Model) => string[]> = {
 
 function fused(m: Model): { graph: StaticGraph; nodes: FusedNode[] } {
   const dims = new Map(Object.entries(m.feeds).map(([name, feed]) => [name, feed.dims]));
-  return fuse(specialize(m.graph(), dims), { lowRank: true, scale: true });
+  return fuse(specialize(m.graph(), dims));
 }
 
 /** What the node says it computes, in double precision. */
@@ -165,10 +162,9 @@ describe('a sparse product and one of low rank', () => {
     expect(stacked[0]?.bytes).toBe(stacked[1]?.bytes);
   });
 
-  // Until the addon runs such products.
   for (const [name, build] of Object.entries(forms)) {
     for (const threads of [1, 2]) {
-      test.skipIf(!packing)(`${name}: run as one step, ${threads} threads`, async () => {
+      test(`${name}: run as one step, ${threads} threads`, async () => {
         const m = new Model(22, 3);
         const sum = build(m);
         m.output(m.node('Tanh', [sum]));

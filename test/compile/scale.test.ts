@@ -1,12 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { fuse } from '../../src/compile/fuse.js';
 import { specialize } from '../../src/graph/index.js';
-import { loadAddon } from '../../src/native/addon.js';
-import { nativeFeatures } from '../../src/native/features.js';
 import { Model } from '../operators/support.js';
 import { stepsThatAgree } from './support.js';
-
-const { packing } = nativeFeatures(loadAddon());
 
 const product = (m: Model) => m.node('MatMul', [m.input('float32', [3, 8]), m.constant('float32', [8, 6])]);
 
@@ -36,7 +32,7 @@ const scaled: Record<string, readonly [build: (m: Model) => string, fused: objec
 
 function fusedNodes(m: Model) {
   const dims = new Map(Object.entries(m.feeds).map(([name, feed]) => [name, feed.dims]));
-  return fuse(specialize(m.graph(), dims), { lowRank: true, scale: true }).nodes;
+  return fuse(specialize(m.graph(), dims)).nodes;
 }
 
 describe('a scale behind a constant product', () => {
@@ -75,9 +71,8 @@ describe('a scale behind a constant product', () => {
     }
   });
 
-  // Until the addon takes scales.
   for (const [name, [build]] of Object.entries(scaled)) {
-    test.skipIf(!packing)(`${name}: runs as one step`, async () => {
+    test(`${name}: runs as one step`, async () => {
       const m = new Model(22);
       m.output(build(m));
       expect(await stepsThatAgree(m)).toEqual(['matmul']);

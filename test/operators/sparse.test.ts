@@ -2,11 +2,9 @@ import { expect, test } from 'vitest';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
 import { InferenceSession, type Isa, type SessionOptions } from '../../src/index.js';
 import { loadAddon } from '../../src/native/addon.js';
-import { nativeFeatures } from '../../src/native/features.js';
 import type { WeightFormat } from '../../src/sparse/weight_formats.js';
 import { compareAll, Model, type Plain, runOnnxruntime } from './support.js';
 
-const { packing } = nativeFeatures(loadAddon());
 const isas = loadAddon().availableIsas() as Isa[];
 const sessions: SessionOptions[] = [
   ...isas.flatMap((isa) => [1, 3].map((threads) => ({ isa, threads }))),
@@ -117,7 +115,7 @@ const expectedFormats: Record<string, WeightFormat> = {
 
 /** What single zeros call for: one token of a product is a case of its own. */
 const singleFormat = (product: Product, n: number): WeightFormat =>
-  !packing ? 'csr' : n === 1 && !product.name.includes('Conv') ? 'ell' : 'sell';
+  n === 1 && !product.name.includes('Conv') ? 'ell' : 'sell';
 
 for (const product of products) {
   for (const n of [1, 23]) {

@@ -4,12 +4,10 @@ import { fromFloat16, toFloat16 } from '../../src/graph/half.js';
 import type { Graph } from '../../src/graph/index.js';
 import { InferenceSession, type Isa, Tensor } from '../../src/index.js';
 import { loadAddon } from '../../src/native/addon.js';
-import { nativeFeatures } from '../../src/native/features.js';
 import { compareAll, runOnnxruntime } from '../operators/support.js';
 import { constant, values } from '../prune/graphs.js';
 import { type Pruned, prunedGraph } from '../sparse/layers.js';
 
-const { packing } = nativeFeatures(loadAddon());
 const isas = loadAddon().availableIsas() as Isa[];
 
 /** One product of x [n, inputs], as a model that states its ranks. */
@@ -43,12 +41,11 @@ describe('a weight', () => {
         expect(compareAll(session.runSync(feeds), await runOnnxruntime(bytes, feeds))).toEqual([]);
         formats.set(n, session.explain(feeds)[0]?.format);
       }
-      expect([formats.get(1), formats.get(64)]).toEqual(packing ? ['ell', 'sell'] : ['dense', 'csr']);
+      expect([formats.get(1), formats.get(64)]).toEqual(['ell', 'sell']);
     },
   );
 
-  // Until the addon stores float16.
-  test.skipIf(!packing)('stored as float16 is rounded to the nearest half, in every format', async () => {
+  test('stored as float16 is rounded to the nearest half, in every format', async () => {
     for (const pattern of ['16x1', '8x1', '4x1', 'unstructured', '2:4', undefined] as const) {
       const pruned = { ...(pattern && { pattern }), ...(pattern !== '2:4' && { sparsity: 0.85 }) };
       const { bytes } = model(pruned);
@@ -76,8 +73,7 @@ describe('a weight', () => {
     expect(compareAll(session.runSync(feeds), await runOnnxruntime(bytes, feeds))).toEqual([]);
   });
 
-  // Until the addon says how many bytes it packed.
-  test.skipIf(!packing)('takes about the bytes that the cost model says', async () => {
+  test('takes about the bytes that the cost model says', async () => {
     for (const pattern of ['16x1', '8x1', '4x1', 'unstructured', '2:4', '1:4', undefined] as const) {
       const nm = pattern?.includes(':') === true;
       const shape = { outputs: 512, inputs: 384 };

@@ -3,7 +3,7 @@ import { findLayers } from '../../src/graph/layers.js';
 import { applyPruning } from '../../src/prune/apply.js';
 import { planPruning } from '../../src/prune/plan.js';
 import { analyzeLayer } from '../../src/sparse/analyze.js';
-import { changesAt } from '../../src/sparse/crossover.js';
+import { atSparsity, changesAt } from '../../src/sparse/crossover.js';
 import { chooseFormat } from '../../src/sparse/format.js';
 import { ratesOfIsa, sparseMargin } from '../../src/sparse/rates.js';
 import { weightFormats } from '../../src/sparse/weight_formats.js';
@@ -49,7 +49,7 @@ describe('chooseFormat', () => {
   });
 
   test('single zeros: one token of a product has a format of its own, convolutions do not use it', () => {
-    const single = { pattern: 'unstructured', sparsity: 0.9 } as const;
+    const single = { pattern: 'unstructured', sparsity: 0.9, inputs: 384 } as const;
     const choose = (op: 'Gemm' | 'Conv', n: number) =>
       chooseFormat(analysisOf({ ...single, op }), { n, isa: 'avx512' });
     expect([choose('Gemm', 1).format, choose('Gemm', 64).format]).toEqual(['ell', 'sell']);
@@ -125,20 +125,39 @@ describe('chooseFormat', () => {
 
 describe('changesAt', () => {
   const contexts = isas.flatMap((isa) => [1, 64].map((n) => ({ isa, n })));
-  test.each(contexts)('$isa, $n tokens: a layer pruned to either side of it is chosen so', ({ isa, n }) => {
+  test.each(contexts)('$isa, $n tokens: the choice is another to its other side', ({ isa, n }) => {
     for (const pattern of ['unstructured', '16x1', '4x1'] as const) {
-      const shape = { outputs: 256, inputs: 256, pattern };
-      const start = analysisOf({ ...shape, sparsity: 0.5 });
-      const own = chooseFormat(start, { isa, n }).format;
+      const start = analysisOf({ outputs: 256, inputs: 256, pattern, sparsity: 0.5 });
+      const at = (sparsity: number) => chooseFormat(atSparsity(start, pattern, sparsity), { isa, n }).format;
       const changes = changesAt(start, { isa, n });
       expect(changes.length).toBeGreaterThan(0);
       for (const change of changes) {
+        const away = change.sparsity > 0.5 ? 0.002 : -0.002;
         expect(change.pattern).toBe(pattern);
-        expect(change.format).not.toBe(own);
-        const away = change.sparsity > 0.5 ? 0.03 : -0.03; // random layers are not exactly what the model says
-        const at = (sparsity: number) => chooseFormat(analysisOf({ ...shape, sparsity }), { isa, n }).format;
-        expect([change, at(change.sparsity - away)]).toEqual([change, own]);
+        expect(change.format).not.toBe(at(0.5));
+        expect([change, at(change.sparsity - away)]).toEqual([change, at(0.5)]);
         expect([change, at(change.sparsity + away)]).toEqual([change, change.format]);
+      }
+    }
+  });
+
+  test('knows what a layer pruned to another sparsity would store', () => {
+    for (const pattern of ['unstructured', '16x1', '8x1', '4x1', '2x2'] as const) {
+      for (const [from, to] of [
+        [0.5, 0.5],
+        [0.5, 0.2],
+        [0.5, 0.9],
+        [0.9, 0.6],
+      ] as const) {
+        const layer = (sparsity: number) => analysisOf({ outputs: 256, inputs: 512, pattern, sparsity });
+        const [expected, real] = [atSparsity(layer(from), pattern, to), layer(to)];
+        expect(expected.zeros / real.zeros).toBeCloseTo(1, 2);
+        for (const block of ['16x1', '8x1', '4x1'] as const) {
+          const ratio = expected.storedWeights[block] / real.storedWeights[block];
+          expect({ pattern, from, to, block, close: Math.abs(ratio - 1) < 0.03, ratio }).toMatchObject({
+            close: true,
+          });
+        }
       }
     }
   });

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fromFloat16, toFloat16 } from '../../src/graph/half.js';
 import { type EspalierError, errorCodes } from '../../src/index.js';
-import { loadAddon } from '../../src/native/addon.js';
-import { nativeFeatures } from '../../src/native/features.js';
 import {
   convert,
   type PackedMatrix,
@@ -13,8 +11,6 @@ import {
   weightStorages,
 } from '../../src/sparse/index.js';
 import { seeded } from '../prune/graphs.js';
-
-const { packing } = nativeFeatures(loadAddon());
 
 const shapes = [
   [1, 1],
@@ -35,8 +31,7 @@ const kinds = weightFormats.flatMap((format) =>
   weightStorages.filter((s) => format !== 'csr' || s === 'float32').map((storage) => ({ format, storage })),
 );
 
-// Until the addon packs for others.
-describe.skipIf(!packing)('pack and unpack', () => {
+describe('pack and unpack', () => {
   test.each(kinds)('$format, $storage: give the matrix back', ({ format, storage }) => {
     for (const [rows, cols] of shapes) {
       for (const density of [0, 0.05, 0.5, 1]) {
