@@ -79,8 +79,9 @@ void PackSell(const MatrixView& view, PackedShape& shape, PackedWeights::Section
         }
       }
       std::iota(order.begin(), order.end(), uint16_t{0});
-      std::stable_sort(order.begin(), order.end(),
-                       [&](uint16_t a, uint16_t b) { return kept[a].size() > kept[b].size(); });
+      std::sort(order.begin(), order.end(), [&](uint16_t a, uint16_t b) {
+        return kept[a].size() != kept[b].size() ? kept[a].size() > kept[b].size() : a < b;
+      });
       builder.order.insert(builder.order.end(), order.begin(), order.end());
       for (size_t i = 0; i < slice_rows; i += 4) {
         const std::vector<uint8_t>* const slice[4] = {&kept[order[i]], &kept[order[i + 1]],

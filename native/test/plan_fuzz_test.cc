@@ -34,6 +34,7 @@ class PlanFuzzer {
     size_t rows;
     size_t cols;
     WeightFormat format;
+    Storage storage;
     std::vector<float> values;
   };
   struct Case {
@@ -96,7 +97,10 @@ class PlanFuzzer {
   }
 
   size_t AddWeights(size_t rows, size_t cols) {
-    Weights weights{rows, cols, static_cast<WeightFormat>(Below(5)), std::vector<float>(rows * cols)};
+    const auto format = static_cast<WeightFormat>(Below(7));
+    const bool half = format != WeightFormat::kCsr && Below(3) == 0;
+    Weights weights{rows, cols, format, half ? Storage::kFloat16 : Storage::kFloat32,
+                    std::vector<float>(rows * cols)};
     const size_t density = 1 + Below(4);
     for (float& value : weights.values) value = Below(4) < density ? Value() : 0.0f;
     weights_.push_back(std::move(weights));
@@ -291,7 +295,16 @@ class PlanFuzzer {
     const size_t n = Dim() * Dim(), inputs = 1 + Below(80), outputs = 1 + Below(120);
     Set("n", n);
     In({n, inputs}), Out({n, outputs});
-    step_.weights = {AddWeights(outputs, inputs)};
+    const size_t rank = Below(4) == 0 ? 1 + Below(9) : 0;
+    step_.weights = {AddWeights(outputs, inputs + rank)};
+    if (rank > 0) {
+      step_.weights.push_back(AddWeights(rank, inputs));
+      if (Below(8) != 0) weights_.back().format = WeightFormat::kDense;
+    }
+    if (Below(3) == 0) {
+      Set("has_scale", 1);
+      In({outputs});
+    }
     Tail(outputs);
   }
   void Resize() {
@@ -420,7 +433,7 @@ Outcome RunCase(const PlanFuzzer::Case& fuzz, Session& session, std::vector<std:
     const PlanFuzzer::Weights& w = fuzz.weights[id];
     id = session.AddWeights(MatrixView{reinterpret_cast<const uint8_t*>(w.values.data()),
                                        w.values.size() * sizeof(float), w.rows, w.cols, 0, w.cols, 1},
-                            w.format);
+                            w.format, w.storage);
   }
   size_t id = 0;
   try {
