@@ -24,9 +24,9 @@ inline constexpr size_t RoundUp(size_t value, size_t multiple) {
 inline void PreferHugePages([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) {
 #if defined(__linux__)
   constexpr size_t kHugePage = size_t{2} << 20;
-  const size_t begin = RoundUp(reinterpret_cast<size_t>(memory), kHugePage);
-  const size_t end = (reinterpret_cast<size_t>(memory) + bytes) / kHugePage * kHugePage;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  const size_t skip = (kHugePage - reinterpret_cast<uintptr_t>(memory) % kHugePage) % kHugePage;
+  if (bytes < skip + kHugePage) return;
+  madvise(static_cast<uint8_t*>(memory) + skip, (bytes - skip) / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
 }
 

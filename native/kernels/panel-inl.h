@@ -27,8 +27,8 @@ ESPALIER_INLINE void BlockTile(const Value* values, const Value* ahead, const ui
     Vec xs[kVecs];
     ESPALIER_UNROLL
     for (int v = 0; v < kVecs; ++v) xs[v] = Load(x + v * kLanes);
-    // Blocks that take two tiles are read by the first and found in cache by the second: the next one is fetched
-    // meanwhile, so that large weights stream from memory all the time instead of every other tile.
+    // Blocks that take two tiles are read by the first and found in cache by the second: the next one is
+    // fetched meanwhile, so that large weights stream from memory all the time instead of every other tile.
     if constexpr (kRows < kBlockRows) __builtin_prefetch(ahead + i * kBlockRows);
     ESPALIER_UNROLL
     for (int r = 0; r < kRows; r += 4) {
@@ -59,8 +59,8 @@ void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const Pa
     const uint16_t* columns = kDense ? nullptr : w.columns + first;
     for (size_t sub = 0; sub < kBlockRows && row + sub < row_end; sub += kRows) {
       const Value* ahead = sub == 0 ? values + count * kBlockRows : values;
-      BlockTile<Value, kBlockRows, kRows, kVecs, kDense>(values + sub, ahead, columns, count, panel, row + sub,
-                                                         row_end - row - sub, to);
+      BlockTile<Value, kBlockRows, kRows, kVecs, kDense>(values + sub, ahead, columns, count, panel,
+                                                         row + sub, row_end - row - sub, to);
     }
   }
 }

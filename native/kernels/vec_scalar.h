@@ -16,7 +16,8 @@
 //  - FoldHalves(a, b): the halves of a added, then those of b; FoldQuarters(a, b, c, d) likewise. Only where
 //  a
 //    half, or a quarter, is a block of rows.
-//  - LoadQuad(p), LaneOf<i>(quad): four weights; the i-th in every lane. SeeQuad(p) likewise, for a kernel whose
+//  - LoadQuad(p), LaneOf<i>(quad): four weights; the i-th in every lane. SeeQuad(p) likewise, for a kernel
+//  whose
 //    load ports have room.
 //  - Collect(x, columns): lane i is x[columns[i]], columns below 32 and x readable up to there.
 //  - TileRow, kTile: a square of values that a transpose turns at once. TurnTile(rows) turns one in place,
