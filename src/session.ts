@@ -9,7 +9,7 @@ import { assertSupported } from './graph/supported.js';
 import { loadAddon, type NativeSession } from './native/addon.js';
 import { nearest } from './options.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
-import { allocate, provideOutputs, type RunOptions } from './session_outputs.js';
+import { allocate, provideOutputs, type RunOptions, stageOutputs } from './session_outputs.js';
 import { type LoadedPlan, SessionPlans } from './session_plans.js';
 import { type DataType, elementCount, type Tensor, type TensorMap, typedArrayOf } from './tensor.js';
 import { makeTuner } from './tune/index.js';
@@ -104,11 +104,16 @@ export class InferenceSession {
     const { plan, inputs } = this.#prepare(feeds);
     const outputs = provideOutputs(plan, options, []);
     const copies = allocate(() => inputs.map((data) => data.slice()));
+    const given = options.outputs !== undefined;
+    const { staged, deliver } = given
+      ? stageOutputs(plan, outputs)
+      : { staged: outputs, deliver: () => undefined };
     await this.#native.run(
       plan.id,
       copies,
-      outputs.map(({ data }) => data),
+      staged.map(({ data }) => data),
     );
+    deliver();
     return named(plan, outputs);
   }
 
@@ -157,7 +162,7 @@ export class InferenceSession {
     checkNames(feeds, this.inputNames);
     const dims = new Map<string, readonly number[]>();
     const inputs = this.#inputs.map((input) => {
-      const tensor = checkFeed(input, feeds[input.name]);
+      const tensor = checkFeed(input, Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined);
       dims.set(input.name, tensor.dims);
       return tensor.data;
     });

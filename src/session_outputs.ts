@@ -26,7 +26,7 @@ export function provideOutputs(
   if (given === undefined) return allocate(() => plan.outputs.map(newTensor));
   const used = new Set(inputs.map(({ buffer }) => buffer));
   return plan.outputs.map((output) => {
-    const tensor = given[output.name];
+    const tensor = Object.hasOwn(given, output.name) ? given[output.name] : undefined;
     if (tensor === undefined) return allocate(() => newTensor(output));
     checkOutput(output, tensor);
     if (used.has(tensor.data.buffer)) {
@@ -80,6 +80,28 @@ function checkOutput({ name, type, dims }: PlannedOutput, tensor: Tensor): void 
   if (!fits) throw refuse('ERR_ESPALIER_SHAPE', got);
   if (tensor.data.length !== elementCount(dims))
     throw refuse('ERR_ESPALIER_SHAPE', `${got} with ${tensor.data.length} elements`);
+}
+
+/**
+ * New memory for the run of a thread, which the caller cannot detach or shrink under it, as it can its own.
+ * `deliver` copies what came out to the given tensors.
+ * @throws EspalierError (deliver) ERR_ESPALIER_ARGUMENT when a given tensor has lost its memory meanwhile
+ */
+export function stageOutputs(plan: LoadedPlan, given: readonly Tensor[]) {
+  const staged = allocate(() => plan.outputs.map(newTensor));
+  const deliver = () => {
+    for (const [i, { name }] of plan.outputs.entries()) {
+      const [from, to] = [staged[i] as Tensor, given[i] as Tensor];
+      if (to.data.length !== from.data.length) {
+        throw new EspalierError(
+          'ERR_ESPALIER_ARGUMENT',
+          `Expected output "${name}" to keep its ${from.data.length} elements during the run, got ${to.data.length}`,
+        );
+      }
+      (to.data as Float32Array).set(from.data as Float32Array);
+    }
+  };
+  return { staged, deliver };
 }
 
 function newTensor({ type, dims }: PlannedOutput): Tensor {

@@ -62,10 +62,14 @@ Napi::Value PackWeights(const Napi::CallbackInfo& info) {
 Napi::Value UnpackWeights(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const PackedWeights weights = FromPacked(info[0]);
-    Napi::Float32Array dense =
-        Napi::Float32Array::New(info.Env(), MultiplySizes(weights.rows(), weights.cols()));
-    weights.Unpack(dense.Data());
-    return dense;
+    const ByteView dense = ToBytes(info[1], "matrix");
+    const size_t bytes = MultiplyAll({weights.rows(), weights.cols(), sizeof(float)});
+    if (dense.size != bytes || reinterpret_cast<uintptr_t>(dense.data) % sizeof(float) != 0) {
+      throw Error(ErrorCode::kShape, "Expected a matrix of " + std::to_string(bytes) + " bytes, got " +
+                                         std::to_string(dense.size));
+    }
+    weights.Unpack(reinterpret_cast<float*>(dense.data));
+    return info.Env().Undefined();
   });
 }
 

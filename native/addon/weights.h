@@ -8,7 +8,7 @@ namespace espalier {
 // rows, cols, blockCols, chunkRows, sections: { name: Uint8Array } }
 Napi::Value PackWeights(const Napi::CallbackInfo& info);
 
-// (packed weights) -> Float32Array, row-major [rows, cols]. Trusts nothing in the sections.
+// (packed weights, Float32Array [rows, cols] to write to). Trusts nothing in the sections.
 Napi::Value UnpackWeights(const Napi::CallbackInfo& info);
 
 }  // namespace espalier

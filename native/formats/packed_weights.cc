@@ -170,7 +170,9 @@ void PackedWeights::Unpack(float* out) const {
   const auto visit = [&](const Place& place) {
     const float value = stored.half ? HalfToFloat(static_cast<const uint16_t*>(stored.data)[place.at])
                                     : static_cast<const float*>(stored.data)[place.at];
-    if (value != 0.0f) out[place.row * cols() + place.col] = value;  // padding is zero
+    // Padding is zero. The last rows of a slice or group may not exist, whatever sections from outside say of
+    // them.
+    if (value != 0.0f && place.row < rows()) out[place.row * cols() + place.col] = value;
   };
   switch (format()) {
     case WeightFormat::kCsr:

@@ -71,7 +71,7 @@ class PackedWeights {
   Sections sections_;
 };
 
-// How many steps, slots or blocks precede each unit of a matrix: written while packing.
+// The bytes of an array, aligned as kernels want them.
 template <typename T>
 AlignedBuffer<uint8_t> ToSection(const std::vector<T>& values) {
   AlignedBuffer<uint8_t> section(values.size() * sizeof(T));

@@ -167,6 +167,21 @@ TEST(PackedWeights, RefusesSectionsThatLeaveTheMatrix) {
   }
 }
 
+// Values of rows that do not exist go nowhere.
+TEST(PackedWeights, IgnoresValuesPastTheLastRow) {
+  for (const WeightFormat format : kFormats) {
+    const std::vector<float> weights(1 * 40, 1.0f);
+    const PackedWeights packed = PackDense(weights, 1, 40, format);
+    PackedWeights::Sections sections = CopySections(packed);
+    AlignedBuffer<uint8_t>& values = sections[static_cast<size_t>(Section::kValues)];
+    for (size_t i = 0; i + 4 <= values.size(); i += 4) {
+      const float one = 1.0f;
+      std::memcpy(values.data() + i, &one, sizeof(one));
+    }
+    EXPECT_EQ(Unpacked(PackedWeights::FromSections(packed.shape(), std::move(sections))), weights);
+  }
+}
+
 TEST(PackedWeights, ReadsAnyStridesAndAnyAlignment) {
   // The transpose of a [3, 5] matrix, from the second float on, one byte off alignment.
   const std::vector<float> stored = RandomValues(1 + 15, 2);

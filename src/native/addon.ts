@@ -86,7 +86,8 @@ export interface NativeAddon {
     colStride: number,
   ): PackedWeights;
   /** The dense matrix, row-major [rows, cols]; what is packed may be anything, and is checked. */
-  unpackWeights(packed: PackedWeights): Float32Array;
+  /** Writes the dense matrix, [rows, cols] row-major. */
+  unpackWeights(packed: PackedWeights, matrix: Float32Array): void;
 }
 
 /** A weight matrix as kernels read it. */
@@ -95,6 +96,10 @@ export interface PackedWeights {
   readonly storage: WeightStorage;
   readonly rows: number;
   readonly cols: number;
+  /** Columns of a block of sell; 0 in other formats. */
+  readonly blockCols: number;
+  /** Rows of a chunk of sell; 0 in other formats. */
+  readonly chunkRows: number;
   /** Little-endian, each aligned to 64 bytes. */
   readonly sections: Readonly<Record<string, Uint8Array>>;
 }

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { EspalierError } from '../errors.js';
 import { optionsObject, parseOptions } from '../options.js';
+import { allocateMatrix } from './pack.js';
 
 /**
  * A matrix in block compressed sparse rows, as SciPy's bsr_array has it: the blocks of block row i are
@@ -35,6 +36,7 @@ export function toBlocks(
 ): BlockSparseRows {
   const { rows, cols, blockRows, blockCols } = parseOptions(schema, options, 'toBlocks options');
   checkSizes(rows, cols, [blockRows, blockCols]);
+  if (!(matrix instanceof Float32Array)) throw shapeError('a Float32Array', typeof matrix);
   if (matrix.length !== rows * cols) throw shapeError(`${rows} x ${cols} values`, `${matrix.length}`);
   const indptr = new Int32Array(rows / blockRows + 1);
   const indices: number[] = [];
@@ -63,7 +65,10 @@ export function toBlocks(
  * The dense matrix, [rows, cols] row-major; blocks of the same place add up, as in SciPy.
  * @throws EspalierError ERR_ESPALIER_SHAPE when the arrays do not fit together
  */
-export function fromBlocks({ rows, cols, blockShape, indptr, indices, data }: BlockSparseRows): Float32Array {
+export function fromBlocks(blocks: BlockSparseRows): Float32Array {
+  const { rows, cols, blockShape, indptr, indices, data } = (blocks ?? {}) as BlockSparseRows;
+  const arrays = Array.isArray(blockShape) && [indptr, indices, data].every(ArrayBuffer.isView);
+  if (!arrays) throw shapeError('blockShape, indptr, indices and data as arrays', typeof blocks);
   const [blockRows, blockCols] = blockShape;
   checkSizes(rows, cols, blockShape);
   const blockCount = indices.length;
@@ -74,7 +79,7 @@ export function fromBlocks({ rows, cols, blockShape, indptr, indices, data }: Bl
   const falls = indptr.findIndex((start, i) => start > (indptr[i + 1] ?? start));
   if (falls >= 0)
     throw shapeError('indptr in ascending order', `${indptr[falls]} before ${indptr[falls + 1]}`);
-  const matrix = new Float32Array(rows * cols);
+  const matrix = allocateMatrix(rows, cols);
   for (let blockRow = 0; blockRow < rows / blockRows; blockRow++) {
     for (let block = indptr[blockRow] as number; block < (indptr[blockRow + 1] as number); block++) {
       const blockCol = indices[block] as number;

@@ -54,24 +54,29 @@ export function pack(matrix: Float32Array, options: PackOptions): PackedMatrix {
 export function unpack(packed: PackedMatrix): Float32Array {
   if (typeof packed !== 'object' || packed === null)
     throw mismatch('ARGUMENT', 'a packed matrix', packed === null ? 'null' : typeof packed);
+  const { rows, cols } = packed;
+  if (![rows, cols].every((count) => Number.isSafeInteger(count) && count >= 1))
+    throw mismatch('ARGUMENT', 'rows and cols of at least 1', `${rows} x ${cols}`);
+  const addon = loadAddon();
+  const matrix = allocateMatrix(rows, cols);
+  addon.unpackWeights(packed, matrix);
+  return matrix;
+}
+
+/** @throws EspalierError ERR_ESPALIER_MEMORY when there can be no such array. */
+export function allocateMatrix(rows: number, cols: number): Float32Array {
   try {
-    return loadAddon().unpackWeights(packed);
+    return new Float32Array(rows * cols);
   } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause; // a RangeError says that no such array can be allocated
-    const { rows, cols } = packed;
     throw new EspalierError('ERR_ESPALIER_MEMORY', `Expected memory for ${rows} x ${cols} values`, { cause });
   }
 }
 
 /** The same matrix in another format, and another storage when one is given. Throws what pack and unpack throw. */
-export function convert(
-  packed: PackedMatrix,
-  to: WeightFormat,
-  storage: WeightStorage = packed.storage,
-): PackedMatrix {
+export function convert(packed: PackedMatrix, to: WeightFormat, storage?: WeightStorage): PackedMatrix {
   const matrix = unpack(packed);
   const { rows, cols } = packed;
-  return pack(matrix, { rows, cols, format: to, storage: storageIn(to, storage) });
+  return pack(matrix, { rows, cols, format: to, storage: storageIn(to, storage ?? packed.storage) });
 }
 
 function mismatch(code: 'ARGUMENT' | 'SHAPE', expected: string, got: string): EspalierError {

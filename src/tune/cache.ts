@@ -18,11 +18,16 @@ const schema = v.strictObject({
   timings: v.record(v.string(), v.record(v.picklist(weightFormats), time)),
 });
 
-/** Where the user's caches are, or undefined when the environment turns them off. */
+/** Where the user's caches are, or undefined when there is no place or the environment turns them off. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string | undefined {
   if (env['ESPALIER_CACHE'] === 'off') return undefined;
   const given = env['XDG_CACHE_HOME'] ?? '';
-  return join(isAbsolute(given) ? given : join(homedir(), '.cache'), 'espalier');
+  if (isAbsolute(given)) return join(given, 'espalier');
+  try {
+    return join(homedir(), '.cache', 'espalier');
+  } catch {
+    return undefined; // a user without a home, as containers have
+  }
 }
 
 /**
@@ -60,7 +65,8 @@ export class TimingCache {
 
   #read(): Timings {
     try {
-      if (statSync(this.#file).size > mostBytes) return {};
+      const found = statSync(this.#file);
+      if (!found.isFile() || found.size > mostBytes) return {}; // a pipe or a device may never end
       const parsed = v.safeParse(schema, JSON.parse(readFileSync(this.#file, 'utf8')));
       if (!parsed.success) return {};
       const { cpu, version, isa, timings } = parsed.output;

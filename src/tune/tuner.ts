@@ -42,13 +42,14 @@ export class Tuner {
   #choose(request: LayerRequest, context: ChoiceContext): FormatChoice {
     const { threads, cache } = this.#settings;
     const choice = chooseFormat(request.analysis, context);
+    if (tokens(request) === 0) return choice; // nothing would be timed
     const formats = rivals(choice);
     if (request.analysis.pattern === 'dense' || formats.length === 0) return choice;
     const storage = storageFor(context.storage ?? 'float32', request.analysis);
     const bucket = bucketOf(request, storage, threads);
     const known = this.#known.get(bucket) ?? cache?.get(bucket);
     const complete = known !== undefined && formats.every((format) => known[format] !== undefined);
-    const timings = complete ? known : this.#time(request, formats, storage, context);
+    const timings = complete ? known : { ...known, ...this.#time(request, formats, storage, context) };
     this.#known.set(bucket, timings);
     if (!complete) cache?.set(bucket, timings);
     const microseconds = (format: WeightFormat) => ((timings[format] ?? 0) * tokens(request)) / 1000;

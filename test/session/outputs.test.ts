@@ -71,4 +71,13 @@ describe('outputs that the caller gives', () => {
     );
     session.release();
   });
+
+  test('may lose their memory during a run: the run says so, and nothing else happens', async () => {
+    const session = await open();
+    const action = floats(12, [1, 12]);
+    const pending = session.run({ obs: observation() }, { outputs: { action } });
+    structuredClone(action.data.buffer, { transfer: [action.data.buffer as ArrayBuffer] });
+    await expectError(() => pending, 'ERR_ESPALIER_ARGUMENT', /"action" to keep its 12 elements.*got 0/);
+    session.release();
+  });
 });
