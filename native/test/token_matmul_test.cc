@@ -77,9 +77,9 @@ void CheckCase(const KernelTable& kernels, const Case& c, const std::shared_ptr<
 void CheckGrid(const KernelTable& kernels, WeightFormat format, Storage storage) {
   size_t number = 0;
   for (const size_t rows : {1, 4, 15, 16, 17, 33, 70, 530}) {
-    for (const size_t cols : {1, 19, 130, 260}) {
+    for (const size_t cols : {1, 19, 260}) {
       if (rows > 500 && cols > 200) continue;
-      for (const double sparsity : {0.0, 0.5, 0.95, 1.0}) {
+      for (const double sparsity : {0.0, 0.6, 1.0}) {
         const std::vector<float> weights =
             RoundedToHalf(RandomWeights(rows, cols, sparsity, static_cast<uint32_t>(rows + cols)));
         const auto packed =
