@@ -125,7 +125,7 @@ PackedWeights::Sections CopySections(const PackedWeights& packed) {
   for (size_t i = 0; i < kSections; ++i) {
     const AlignedBuffer<uint8_t>& section = packed.section(static_cast<Section>(i));
     copies[i] = AlignedBuffer<uint8_t>(section.size());
-    if (section.size() > 0) std::memcpy(copies[i].data(), section.data(), section.size());
+    if (!section.empty()) std::memcpy(copies[i].data(), section.data(), section.size());
   }
   return copies;
 }
