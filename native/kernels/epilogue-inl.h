@@ -1,7 +1,5 @@
 // What follows a product (Epilogue), on sums that are still in registers.
 
-constexpr float kNoLimit = __builtin_inff();
-
 ESPALIER_INLINE bool HasActivation(const Epilogue& e) { return e.activation != UnaryOp::kCopy; }
 
 // The activation, on n values that were just stored: from the first-level cache, and by one branch that goes

@@ -85,8 +85,7 @@ export interface NativeAddon {
     rowStride: number,
     colStride: number,
   ): PackedWeights;
-  /** The dense matrix, row-major [rows, cols]; what is packed may be anything, and is checked. */
-  /** Writes the dense matrix, [rows, cols] row-major. */
+  /** Writes the dense matrix, [rows, cols] row-major; what is packed may be anything, and is checked. */
   unpackWeights(packed: PackedWeights, matrix: Float32Array): void;
 }
 
