@@ -8,7 +8,7 @@
 //   --peers onednn,eigen|all|none   native engines
 //   --threads 2                     two threads against one instead, for 64 tokens and more
 //   --isa avx2                      espalier's instruction set; the others choose their own
-//   --rounds 15 --milliseconds 10   how often each engine has its turn, and how long a turn is
+//   --rounds 9 --milliseconds 60    how often each engine has its turn, and how long a turn is
 //   --json FILE                     results, written after every shape
 import { SingleBar } from 'cli-progress';
 import { describeMachine } from './lib/machine.mjs';

@@ -51,6 +51,8 @@ async function generate() {
   const matmul = await readResults('matmul.json');
   /** @type {Results<ThreadsRow> | undefined} */
   const threads = await readResults('matmul-threads.json');
+  /** @type {Results | undefined} */
+  const avx2 = await readResults('matmul-avx2.json');
   const figure = 'bench/results/matmul.svg';
   const files = new Map([
     [
@@ -70,6 +72,7 @@ async function generate() {
         'bench:matmul:losing': losingMarkdown(matmul),
         'bench:matmul:calls': callsMarkdown(matmul),
         'bench:matmul:threads': threadsMarkdown(threads),
+        'bench:matmul:avx2': barsMarkdown(avx2, '--isa avx2 --json bench/results/matmul-avx2.json'),
         'bench:matmul:cells': cellsMarkdown(matmul),
       }),
     ],

@@ -9,11 +9,12 @@ let engine;
  * @param {object} options
  * @param {number} options.milliseconds
  * @param {number} options.minRuns
- * @param {boolean} [options.warmUp] the first run finds the caches full of another engine's data and is not counted,
- *   unless it fills the time alone: then they matter little, and a second run would only double it
+ * @param {number} [options.warmUp] milliseconds of runs before them that are not counted: the first ones find the
+ *   caches full of another engine's data and the processor at another speed. A run that takes as long as `milliseconds`
+ *   is counted at once: to it they matter little
  * @returns {Promise<Float64Array>} milliseconds of each run
  */
-async function timeRuns({ milliseconds, minRuns, warmUp = false }) {
+async function timeRuns({ milliseconds, minRuns, warmUp = 0 }) {
   if (engine === undefined) throw new Error('Expected an open engine');
   const { run } = engine;
   const time = async () => {
@@ -22,12 +23,13 @@ async function timeRuns({ milliseconds, minRuns, warmUp = false }) {
     if (pending instanceof Promise) await pending;
     return performance.now() - before;
   };
-  if (warmUp) {
+  let startedAt = performance.now();
+  while (performance.now() - startedAt < warmUp) {
     const first = await time();
     if (minRuns <= 1 && first >= milliseconds) return Float64Array.of(first);
   }
   const times = [];
-  const startedAt = performance.now();
+  startedAt = performance.now();
   while (times.length < minRuns || performance.now() - startedAt < milliseconds) times.push(await time());
   return Float64Array.from(times);
 }

@@ -24,7 +24,7 @@ export function builtPeers() {
  * A native engine in a process of its own; bench/native/main.cc says how to speak with it.
  * @typedef {object} PeerProcess
  * @property {Float32Array} output what the first run returned, [tokens, outputs]
- * @property {(milliseconds: number, minRuns: number, warmUp?: boolean) => Promise<Float64Array>} time milliseconds of
+ * @property {(milliseconds: number, minRuns: number, warmUp?: number) => Promise<Float64Array>} time milliseconds of
  *   each run
  * @property {() => Promise<void>} stop
  */
@@ -57,8 +57,8 @@ export async function startPeer(name, { tokens, inputs, outputs, x, weights }) {
   };
   try {
     const output = new Float32Array(await ask('output'));
-    const time = async (/** @type {number} */ milliseconds, /** @type {number} */ minRuns, warmUp = false) =>
-      new Float64Array(await ask(`time ${milliseconds} ${minRuns} ${warmUp ? 1 : 0}`));
+    const time = async (/** @type {number} */ milliseconds, /** @type {number} */ minRuns, warmUp = 0) =>
+      new Float64Array(await ask(`time ${milliseconds} ${minRuns} ${warmUp}`));
     return { output, stop, time };
   } catch (error) {
     await stop();

@@ -2,7 +2,7 @@ import { quantile } from './timing.mjs';
 
 /**
  * What can be timed: an EngineProcess or a PeerProcess.
- * @typedef {{ time(milliseconds: number, minRuns: number, warmUp?: boolean): Promise<Float64Array> }} Timed
+ * @typedef {{ time(milliseconds: number, minRuns: number, warmUp?: number): Promise<Float64Array> }} Timed
  *
  * One round: what ran one after the other, and the median milliseconds of each turn.
  * @typedef {readonly { readonly engine: Timed, readonly p50: number }[]} Round
@@ -15,24 +15,30 @@ import { quantile } from './timing.mjs';
  * @property {number} ofMedians ratio of the medians over all rounds
  */
 
+/** Milliseconds of each engine before the first round. */
+const firstTurn = 400;
+
 /**
  * Times engines in the order given, round after round and every second round backwards. A turn is short, so that
  * neighbours in the order run at the speed that the machine has at that moment: on one that is shared with others, speed
- * may halve for seconds, and only what ran within the same fraction of a second can be compared.
+ * may halve for seconds, and only what ran within the same fraction of a second can be compared. The first half of a
+ * turn is not counted: an engine that begins after another takes tens of milliseconds to reach its speed.
  * @param {readonly Timed[]} order an engine may stand in it more than once
  * @param {{ rounds: number, milliseconds: number, onRound?: () => void }} options `milliseconds` is the time of one
- *   turn, or one run where that takes longer; one round more is warm-up and not counted
+ *   turn, or one run where that takes longer; before the first round each engine runs for as long as its JavaScript
+ *   takes to be compiled and its memory to be there
  * @returns {Promise<Round[]>}
  */
 export async function timeRounds(order, { rounds, milliseconds, onRound = () => {} }) {
+  for (const engine of new Set(order)) await engine.time(firstTurn, 1);
+  const half = milliseconds / 2;
   /** @type {Round[]} */
   const counted = [];
-  for (let round = -1; round < rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     const turns = [];
     for (const engine of round % 2 === 0 ? order : [...order].reverse()) {
-      turns.push({ engine, p50: quantile(await engine.time(milliseconds, 1, true), 0.5) });
+      turns.push({ engine, p50: quantile(await engine.time(half, 1, half), 0.5) });
     }
-    if (round < 0) continue;
     counted.push(turns);
     onRound();
   }

@@ -8,12 +8,22 @@ import { once } from 'node:events';
  * @typedef {object} EngineProcess
  * @property {ValuesByName} outputs what the first run returned
  * @property {readonly LayerFormat[]} layers how layers with weights run, where the engine says so
- * @property {(milliseconds: number, minRuns: number, warmUp?: boolean) => Promise<Float64Array>} time milliseconds of
+ * @property {(milliseconds: number, minRuns: number, warmUp?: number) => Promise<Float64Array>} time milliseconds of
  *   each run
  * @property {(model: string, feeds: ValuesByName) => Promise<ValuesByName>} outputsOf what another model returns on this
  *   engine
  * @property {() => Promise<void>} stop
  */
+
+/**
+ * Tells glibc to keep memory that was freed. onnxruntime-node allocates its outputs anew in each run; beyond 128 KiB glibc
+ * takes such memory from the system page by page, now and then for seconds, and a run takes two and a half times as long.
+ */
+const keepMemory = {
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 30),
+  MALLOC_TOP_PAD_: String(2 ** 26),
+};
 
 /**
  * Starts a process, opens the model and runs it once.
@@ -22,7 +32,10 @@ import { once } from 'node:events';
  * @returns {Promise<EngineProcess>}
  */
 export async function startEngine(options, feeds) {
-  const child = fork(new URL('./engine-process.mjs', import.meta.url), { serialization: 'advanced' });
+  const child = fork(new URL('./engine-process.mjs', import.meta.url), {
+    serialization: 'advanced',
+    env: { ...process.env, ...keepMemory },
+  });
   const exited = once(child, 'exit');
   /** @param {unknown} request @returns {Promise<any>} */
   const ask = async (request) => {

@@ -7,7 +7,7 @@
 // Then each line on stdin is a request, and each reply on stdout a frame: its bytes as uint64, then so many
 // bytes.
 //   output                                 y of the last run, float32 [TOKENS, OUTPUTS]
-//   time MILLISECONDS MIN_RUNS WARM_UP     milliseconds of each run, float64
+//   time MILLISECONDS MIN_RUNS WARM_UP     milliseconds of each run after WARM_UP milliseconds, float64
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -56,7 +56,7 @@ void Reply(const std::vector<T>& values) {
 }
 
 /// As timeRuns in bench/lib/engine-process.mjs.
-std::vector<double> TimeRuns(peers::Peer& peer, double milliseconds, std::size_t min_runs, bool warm_up) {
+std::vector<double> TimeRuns(peers::Peer& peer, double milliseconds, std::size_t min_runs, double warm_up) {
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -66,7 +66,7 @@ std::vector<double> TimeRuns(peers::Peer& peer, double milliseconds, std::size_t
     peer.Run();
     return since(before);
   };
-  if (warm_up) {
+  for (const auto start = Clock::now(); since(start) < warm_up;) {
     const double first = time();
     if (min_runs <= 1 && first >= milliseconds) return {first};
   }
@@ -84,7 +84,7 @@ void Answer(peers::Peer& peer, const std::string& line) {
   if (kind == "output") return Reply(peer.Output());
   double milliseconds = 0;
   std::size_t min_runs = 1;
-  bool warm_up = false;
+  double warm_up = 0;
   request >> milliseconds >> min_runs >> warm_up;
   if (kind != "time" || !request) throw std::runtime_error("Expected a request, got " + line);
   Reply(TimeRuns(peer, milliseconds, min_runs, warm_up));

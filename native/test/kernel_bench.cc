@@ -1,6 +1,6 @@
 // Prints what the matrix kernels reach, in GFLOP/s on the weights they store, beside the multiply-add peak of
 // the instruction set. A tool for tuning them: it asserts nothing.
-//   espalier_kernel_bench [rows [cols [sparsity]]]
+//   espalier_kernel_bench [rows [cols [sparsity [isa]]]]
 
 #include <algorithm>
 #include <chrono>
@@ -198,12 +198,13 @@ int main(int argc, char** argv) {
   const size_t rows = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 256;
   const size_t cols = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 256;
   const double sparsity = argc > 3 ? std::strtod(argv[3], nullptr) : 0.8;
+  const std::string isa = argc > 4 ? argv[4] : "";
   if (rows == 0 || cols == 0) {
-    std::fprintf(stderr, "usage: espalier_kernel_bench [rows [cols [sparsity]]]\n");
+    std::fprintf(stderr, "usage: espalier_kernel_bench [rows [cols [sparsity [isa]]]]\n");
     return 2;
   }
   for (const espalier::KernelTable* table : espalier::AvailableKernels()) {
-    espalier::PrintTable(*table, rows, cols, sparsity);
+    if (isa.empty() || isa == table->isa) espalier::PrintTable(*table, rows, cols, sparsity);
   }
   return 0;
 }

@@ -11,9 +11,9 @@ import { barCells, barColumns, cellColumns, cellLine, layerOf, losingLines } fro
 /** What stands where there are no results yet. */
 const notRun = (/** @type {string} */ command) => `Not measured yet: \`${command}\`.`;
 
-/** The table of bars. @param {Results | undefined} results */
-export function barsMarkdown(results) {
-  if (results === undefined) return notRun('npm run bench:matmul -- --json bench/results/matmul.json');
+/** The table of bars. @param {Results | undefined} results @param {string} [run] the options that measure it */
+export function barsMarkdown(results, run = '--json bench/results/matmul.json') {
+  if (results === undefined) return notRun(`npm run bench:matmul -- ${run}`);
   const { complete, machine, rows } = results;
   return [
     markdownTable(barColumns, barCells(rows)),

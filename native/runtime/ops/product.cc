@@ -13,8 +13,8 @@ constexpr size_t kSellStrip = 64;
 // are faster, since weights are broadcast less often.
 constexpr size_t kFewTokens = 24;
 
-// Rows of sums that are finished together: with 96 tokens they fit the first-level cache.
-constexpr size_t kSumRows = 64;
+// Rows of sums that are finished together: what finish_transposed takes at once.
+constexpr size_t kSumRows = 128;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr Epilogue kNoEpilogue = {nullptr,   nullptr,        nullptr, 0,   -kInfinity,
