@@ -82,3 +82,4 @@ export const intsValue = (value: readonly number[]): Attribute => ({
 });
 export const floatValue = (value: number): Attribute => ({ kind: 'float', value });
 export const stringValue = (value: string): Attribute => ({ kind: 'string', value });
+export const floatsValue = (value: readonly number[]): Attribute => ({ kind: 'floats', value });

@@ -10,6 +10,7 @@ export {
   stringValue,
   tensorAttribute,
 } from './attributes.js';
+export { GraphBuilder, type PlainAttribute } from './builder.js';
 export { canonicalize } from './canonicalize.js';
 export { fromNumbers, readNumbers } from './data.js';
 export type { Attribute, Dim, Graph, Node, StaticGraph, TensorData, ValueInfo } from './graph.js';
