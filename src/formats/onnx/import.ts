@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EspalierError } from '../../errors.js';
 import type { Attribute, Dim, Graph, Node, TensorData, ValueInfo } from '../../graph/graph.js';
 import { sortGraph } from '../../graph/order.js';
+import { readWhole } from '../read_file.js';
 import { readAttribute } from './attributes.js';
 import { readConstantNode } from './constant_nodes.js';
 import { decodeModel } from './decode.js';
@@ -56,15 +56,7 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
  * @throws EspalierError ERR_ESPALIER_FILE for files that cannot be read, else as {@link importOnnx}
  */
 export async function readOnnx(file: string): Promise<Graph> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EspalierError('ERR_ESPALIER_FILE', `Expected a readable model at ${file}: ${reason}`, {
-      cause,
-    });
-  }
+  const bytes = await readWhole(file, 'model');
   return importOnnx(bytes, { name: file, resolveExternal: externalFiles(path.dirname(file)) });
 }
 
