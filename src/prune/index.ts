@@ -4,6 +4,7 @@ export { type Pattern, parsePattern } from '../sparse/patterns.js';
 export { applyPruning } from './apply.js';
 export { type Importance, magnitude } from './importance.js';
 export { isKept, type Mask, unitCount } from './mask.js';
+export { masksOf, planMasks } from './masks.js';
 export type { LayerPruneOptions, PruneOptions } from './options.js';
 export { type PlannedLayer, type PlannedOptions, type PruningPlan, planPruning } from './plan.js';
 export { formatPruningPlan, planTotals } from './print.js';

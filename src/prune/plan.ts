@@ -139,7 +139,11 @@ function lastHighest(scores: Float64Array): number {
   return best;
 }
 
-function plannedLayer({ layer, nodes, pattern }: PruningTarget, flags: Uint8Array): PlannedLayer {
+/** What a plan says of a target. `flags` has 1 for each unit that is removed. */
+export function plannedLayer(
+  { layer, nodes, pattern }: Pick<PruningTarget, 'layer' | 'nodes' | 'pattern'>,
+  flags: Uint8Array,
+): PlannedLayer {
   const { name, op, weight, groups, outputs, inputs } = layer;
   const weights = groups * outputs * inputs;
   let removed = 0;

@@ -19,7 +19,11 @@ export function formatPruningPlan(plan: PruningPlan): string {
 }
 
 /** Weights, removed weights and sparsity over all layers of a plan. */
-export function planTotals(plan: PruningPlan): { weights: number; removed: number; sparsity: number } {
+export function planTotals(plan: Pick<PruningPlan, 'layers'>): {
+  weights: number;
+  removed: number;
+  sparsity: number;
+} {
   const weights = plan.layers.reduce((sum, layer) => sum + layer.weights, 0);
   const removed = plan.layers.reduce((sum, layer) => sum + layer.removed, 0);
   return { weights, removed, sparsity: weights === 0 ? 0 : removed / weights };

@@ -1,8 +1,8 @@
 import { EspalierError } from '../../errors.js';
 import { byteCount, readElements, toBytes } from '../../graph/data.js';
 import type { TensorData } from '../../graph/graph.js';
+import { gatherStrided, rowMajorStrides } from '../../graph/operators/strided.js';
 import { bytesPerElement, type DataType } from '../../tensor.js';
-import { toRowMajor } from './order.js';
 
 /** First bytes of every .npy file. */
 export const npyMagic = Uint8Array.from([0x93, ...Buffer.from('NUMPY')]);
@@ -45,7 +45,14 @@ export function decodeNpy(bytes: Uint8Array, what = 'the file'): TensorData {
   if (size !== got) throw invalid(what, `to hold ${size} bytes for ${type} [${dims.join(', ')}]`, `${got}`);
   const data = new Uint8Array(bytes.buffer, bytes.byteOffset + dataStart, size);
   const native = order === '>' && width > 1 ? swapped(data, width) : data;
-  return { type, dims, bytes: fortran && dims.length > 1 ? toRowMajor(native, dims, width) : native };
+  return { type, dims, bytes: fortran ? fromColumnMajor(native, dims, width) : native };
+}
+
+/** The first dim varies fastest, as the last one does in the row-major order of the reversed dims. */
+function fromColumnMajor(bytes: Uint8Array, dims: readonly number[], width: number): Uint8Array {
+  if (dims.length < 2) return bytes;
+  const strides = rowMajorStrides(dims.toReversed()).reverse();
+  return gatherStrided(dims, width, bytes, { offset: 0, strides });
 }
 
 function splitHeader(bytes: Uint8Array, what: string): { text: string; dataStart: number } {
