@@ -30,6 +30,8 @@
       "runtime/ops/normalize.cc",
       "runtime/ops/pool2d.cc",
       "runtime/ops/product.cc",
+      "runtime/ops/recurrent.cc",
+      "runtime/ops/recurrent_cell.cc",
       "runtime/ops/reduce.cc",
       "runtime/ops/registry.cc",
       "runtime/ops/resize2d.cc",

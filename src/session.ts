@@ -4,13 +4,14 @@ import { EspalierError, type EspalierErrorCode } from './errors.js';
 import type { LayerExplanation } from './explain.js';
 import { importOnnx, readOnnx } from './formats/onnx/index.js';
 import type { Dim, Graph, ValueInfo } from './graph/graph.js';
+import { InputValuesNeeded } from './graph/input_values.js';
 import { findLayers } from './graph/layers.js';
 import { assertSupported } from './graph/supported.js';
 import { loadAddon, type NativeSession } from './native/addon.js';
 import { nearest } from './options.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
 import { allocate, provideOutputs, type RunOptions, stageOutputs } from './session_outputs.js';
-import { type LoadedPlan, SessionPlans } from './session_plans.js';
+import { type LoadedPlan, type PlanInput, SessionPlans } from './session_plans.js';
 import { type DataType, elementCount, type Tensor, type TensorMap, typedArrayOf } from './tensor.js';
 import { makeTuner } from './tune/index.js';
 
@@ -72,7 +73,7 @@ export class InferenceSession {
   }
 
   /**
-   * Loads a model, and compiles it at once when all its input dims are numbers.
+   * Loads a model, and compiles it at once when all its input dims are numbers and decide every shape.
    * @param model an ONNX file, or its bytes, which must not change while the session lives
    * @throws EspalierError ERR_ESPALIER_FILE, _MODEL, _UNSUPPORTED (one error that lists all operators), _ARGUMENT, _NATIVE
    */
@@ -87,11 +88,7 @@ export class InferenceSession {
     const graph = typeof model === 'string' ? await readOnnx(model) : importOnnx(model);
     assertSupported(graph);
     const session = new InferenceSession(foldAffine(graph), checked);
-    const fixed = new Map<string, readonly number[]>();
-    for (const { name, dims } of graph.inputs) {
-      if (dims?.every((dim) => typeof dim === 'number')) fixed.set(name, dims as readonly number[]);
-    }
-    if (fixed.size === graph.inputs.length) session.#plans.get(fixed);
+    session.#compileWhereFixed();
     return session;
   }
 
@@ -157,16 +154,26 @@ export class InferenceSession {
     this.release();
   }
 
+  #compileWhereFixed(): void {
+    const fixed: PlanInput[] = [];
+    for (const { type, dims } of this.#inputs) {
+      if (!dims?.every((dim) => typeof dim === 'number')) return;
+      fixed.push({ type, dims });
+    }
+    try {
+      this.#plans.get(fixed);
+    } catch (error) {
+      if (!(error instanceof InputValuesNeeded)) throw error; // the first run has them
+    }
+  }
+
   #prepare(feeds: TensorMap): { plan: LoadedPlan; inputs: Tensor['data'][] } {
     if (this.#released) throw new EspalierError('ERR_ESPALIER_RELEASED', 'The session was released');
     checkNames(feeds, this.inputNames);
-    const dims = new Map<string, readonly number[]>();
-    const inputs = this.#inputs.map((input) => {
-      const tensor = checkFeed(input, Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined);
-      dims.set(input.name, tensor.dims);
-      return tensor.data;
-    });
-    return { plan: this.#plans.get(dims), inputs };
+    const tensors = this.#inputs.map((input) =>
+      checkFeed(input, Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined),
+    );
+    return { plan: this.#plans.get(tensors), inputs: tensors.map(({ data }) => data) };
   }
 }
 

@@ -1,8 +1,10 @@
 import { type CompiledPlan, compile } from './compile/compile.js';
 import { explainLayer, type LayerExplanation } from './explain.js';
-import type { Graph } from './graph/graph.js';
+import type { Graph, TensorData } from './graph/graph.js';
+import { InputValuesNeeded } from './graph/input_values.js';
 import type { NativeSession } from './native/addon.js';
 import { SessionStore, type StoreSettings } from './session_store.js';
+import type { Tensor } from './tensor.js';
 
 /** A plan that the native session holds under `id`. */
 export interface LoadedPlan extends Pick<CompiledPlan, 'outputs' | 'layers'> {
@@ -10,44 +12,87 @@ export interface LoadedPlan extends Pick<CompiledPlan, 'outputs' | 'layers'> {
   readonly steps: readonly { readonly name: string; readonly op: string }[];
 }
 
-/** Shapes whose plans are kept; the one that was used longest ago makes room. */
+/** What a plan is made for: the dims of an input, and its values where they decide what the graph becomes. */
+export type PlanInput = Pick<Tensor, 'type' | 'dims'> & Partial<Pick<Tensor, 'data'>>;
+
+/** A plan and what it was made for, by input. */
+interface Kept {
+  readonly plan: LoadedPlan;
+  readonly dims: readonly (readonly number[])[];
+  /** undefined for inputs whose values do not decide. */
+  readonly values: readonly (Tensor['data'] | undefined)[];
+}
+
+/** Plans that are kept; the one that was used longest ago makes room. */
 const keptPlans = 16;
 
 /** The plans of one session by input shapes, and the weights and constants that they share. */
 export class SessionPlans {
   readonly #graph: Graph;
   readonly #native: NativeSession;
-  readonly #plans = new Map<string, LoadedPlan>(); // oldest use first
+  readonly #plans: Kept[] = []; // newest use first
   readonly #store: SessionStore;
+  /** Whether shapes or conditions turned out to depend on the values of each input. */
+  readonly #decides: boolean[];
 
   constructor(graph: Graph, native: NativeSession, settings: StoreSettings) {
     this.#graph = graph;
     this.#native = native;
     this.#store = new SessionStore(graph, native, settings);
+    this.#decides = graph.inputs.map(() => false);
   }
 
   /**
-   * The plan for these input dims, compiled when it is new.
-   * @param inputDims dims of every input, by name
+   * The plan for these inputs, compiled when it is new.
+   * @param inputs one for each input of the graph, in order
+   * @throws InputValuesNeeded when the plan depends on values of inputs that come without
    */
-  get(inputDims: ReadonlyMap<string, readonly number[]>): LoadedPlan {
-    const key = this.#graph.inputs.map(({ name }) => inputDims.get(name)?.join()).join(';');
-    const known = this.#plans.get(key);
+  get(inputs: readonly PlanInput[]): LoadedPlan {
+    const index = this.#plans.findIndex((kept) => this.#fits(kept, inputs));
+    const known = this.#plans[index];
     if (known !== undefined) {
-      this.#plans.delete(key);
-      this.#plans.set(key, known);
-      return known;
+      if (index > 0) this.#plans.unshift(...this.#plans.splice(index, 1));
+      return known.plan;
     }
-    const { spec, outputs, layers } = compile(this.#graph, inputDims, this.#store);
-    const steps = spec.steps.map(({ name, op }) => ({ name, op }));
-    const plan = { id: this.#native.createPlan(spec), steps, outputs, layers };
-    this.#plans.set(key, plan);
-    const [oldest] = this.#plans;
-    if (this.#plans.size > keptPlans && oldest !== undefined) {
-      this.#plans.delete(oldest[0]);
-      this.#native.releasePlan(oldest[1].id);
+    const plan = this.#compile(inputs);
+    const dims = inputs.map((input) => [...input.dims]);
+    const values = inputs.map((input, i) => (this.#decides[i] ? input.data?.slice() : undefined));
+    this.#plans.unshift({ plan, dims, values });
+    if (this.#plans.length > keptPlans) {
+      const oldest = this.#plans.pop();
+      if (oldest !== undefined) this.#native.releasePlan(oldest.plan.id);
     }
     return plan;
+  }
+
+  #fits({ dims, values }: Kept, inputs: readonly PlanInput[]): boolean {
+    return inputs.every((input, i) => {
+      if (!equal(dims[i] as readonly number[], input.dims)) return false;
+      const wanted = values[i];
+      return wanted === undefined || (input.data !== undefined && equal(wanted, input.data));
+    });
+  }
+
+  #compile(inputs: readonly PlanInput[]): LoadedPlan {
+    const names = this.#graph.inputs.map(({ name }) => name);
+    const dims = new Map(inputs.map((input, i) => [names[i] ?? '', input.dims]));
+    for (;;) {
+      const values = new Map<string, TensorData>();
+      for (const [i, { type, dims: own, data }] of inputs.entries()) {
+        if (!this.#decides[i] || data === undefined) continue;
+        values.set(names[i] ?? '', { type, dims: own, bytes: new Uint8Array(data.slice().buffer) });
+      }
+      try {
+        const { spec, outputs, layers } = compile(this.#graph, dims, this.#store, values);
+        const steps = spec.steps.map(({ name, op }) => ({ name, op }));
+        return { id: this.#native.createPlan(spec), steps, outputs, layers };
+      } catch (error) {
+        if (!(error instanceof InputValuesNeeded)) throw error;
+        const needed = error.inputs.map((name) => names.indexOf(name));
+        if (needed.some((i) => inputs[i]?.data === undefined)) throw error;
+        for (const i of needed) this.#decides[i] = true; // one more each time, so this ends
+      }
+    }
   }
 
   /** How each layer of a plan runs. */
@@ -56,4 +101,10 @@ export class SessionPlans {
       explainLayer(layer, this.#store.contextOf(layer), this.#store.packedBytes(layer.weights)),
     );
   }
+}
+
+function equal(a: ArrayLike<number | bigint>, b: ArrayLike<number | bigint>): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

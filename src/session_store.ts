@@ -1,6 +1,7 @@
 import type { LayerRequest, WeightMatrix } from './compile/builder.js';
 import type { PlanStore } from './compile/compile.js';
 import type { Graph, TensorData } from './graph/graph.js';
+import { allGraphs } from './graph/inner_graphs.js';
 import { findLayers } from './graph/layers.js';
 import type { NativeSession } from './native/addon.js';
 import { type ChoiceContext, chooseFormat, type FormatChoice } from './sparse/format.js';
@@ -27,11 +28,11 @@ export class SessionStore implements PlanStore {
   constructor(graph: Graph, native: NativeSession, settings: StoreSettings) {
     this.#native = native;
     this.#settings = settings;
-    this.#shared = new Set(graph.constants.values());
-    this.#modelWeights = findLayers(graph).reduce(
-      (sum, { groups, outputs, inputs }) => sum + groups * outputs * inputs,
-      0,
-    );
+    const graphs = [...allGraphs(graph)];
+    this.#shared = new Set(graphs.flatMap(({ constants }) => [...constants.values()]));
+    this.#modelWeights = graphs
+      .flatMap(findLayers)
+      .reduce((sum, { groups, outputs, inputs }) => sum + groups * outputs * inputs, 0);
   }
 
   constant(data: TensorData): number | undefined {

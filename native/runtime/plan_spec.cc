@@ -51,4 +51,11 @@ double StepSpec::Float(const char* key, double fallback) const {
   return found->second[0];
 }
 
+const std::vector<double>& StepSpec::Floats(const char* key, size_t length) const {
+  const auto found = floats.find(key);
+  Expect(found != floats.end() && found->second.size() == length,
+         std::to_string(length) + " numbers in " + key);
+  return found->second;
+}
+
 }  // namespace espalier

@@ -27,6 +27,7 @@ struct StepSpec {
   size_t Size(const char* key) const;
   std::vector<size_t> Sizes(const char* key) const;
   double Float(const char* key, double fallback) const;
+  const std::vector<double>& Floats(const char* key, size_t length) const;
 
   // Throws Error{kInternal} unless `condition` holds.
   void Expect(bool condition, const std::string& what) const {

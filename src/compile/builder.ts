@@ -125,13 +125,15 @@ export class PlanBuilder {
     op: string;
     node: Node;
     inputs: readonly Operand[];
-    output: Operand;
+    output?: Operand;
+    outputs?: readonly Operand[];
     ints?: StepSpec['ints'];
     floats?: StepSpec['floats'];
     weights?: readonly number[];
   }): void {
     const { op, node, inputs, output, ints = {}, floats = {}, weights = [] } = step;
-    this.steps.push({ op, name: node.name, inputs, outputs: [output], ints, floats, weights });
+    const outputs = step.outputs ?? (output === undefined ? [] : [output]);
+    this.steps.push({ op, name: node.name, inputs, outputs, ints, floats, weights });
   }
 
   /** Numbers of a fused activation as native/runtime/ops/activation.h reads them. */

@@ -34,14 +34,16 @@ export interface CompiledPlan {
 /**
  * Compiles a graph for concrete input dims: shapes and constants, fusion, kernel choice, memory.
  * @param inputDims dims of every input, by name
+ * @param inputValues values of the inputs that shapes and conditions depend on, by name
  * @throws EspalierError what `specialize` throws, and ERR_ESPALIER_UNSUPPORTED for operator forms without a kernel
  */
 export function compile(
   graph: Graph,
   inputDims: ReadonlyMap<string, readonly number[]>,
   store: PlanStore,
+  inputValues?: ReadonlyMap<string, TensorData>,
 ): CompiledPlan {
-  const specialized = specialize(graph, inputDims);
+  const specialized = specialize(graph, inputDims, inputValues);
   const fused = fuse(specialized);
   const builder = new PlanBuilder(fused.graph, store);
   lowerAll(fused.nodes, builder);

@@ -1,10 +1,11 @@
 import type { Graph, Node } from '../graph/graph.js';
+import { usedValues } from '../graph/order.js';
 
-/** How often each value is read; being an output of the graph counts as one more. */
+/** How often each value is read, by graphs inside the nodes too; being an output of the graph counts as one more. */
 export function countUses(graph: Graph): Map<string, number> {
   const uses = new Map<string, number>();
   const add = (name: string) => uses.set(name, (uses.get(name) ?? 0) + 1);
-  for (const node of graph.nodes) node.inputs.forEach(add);
+  for (const node of graph.nodes) usedValues(node).forEach(add);
   for (const output of graph.outputs) add(output.name);
   return uses;
 }

@@ -51,6 +51,10 @@ export function floatsAttribute(node: Node, name: string): readonly number[] | u
   return attribute(node, name, 'floats');
 }
 
+export function stringsAttribute(node: Node, name: string): readonly string[] | undefined {
+  return attribute(node, name, 'strings');
+}
+
 /** A string attribute, which must be one of `choices`. */
 export function choiceAttribute<C extends string>(
   node: Node,

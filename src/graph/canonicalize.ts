@@ -32,6 +32,9 @@ export function canonicalize(graph: Graph): Graph {
 /** Upgrades the nodes of one graph, one at a time. */
 export class Canonicalizer {
   readonly #context: UpgradeContext;
+  readonly #used: Set<string>;
+  readonly #names: Set<string>;
+  readonly #reserved = new Map<string, number>();
 
   /**
    * @param options.rank number of axes of a value, where known: better forms of some nodes follow from it
@@ -51,22 +54,17 @@ export class Canonicalizer {
         `Expected a model of ONNX opset ${oldestOpset} to ${newestOpset}, got ${opset}`,
       );
     }
-    const used = new Set([...graph.outputs.map(({ name }) => name), ...graph.nodes.flatMap(usedValues)]);
-    const names = new Set([
+    this.#used = new Set([...graph.outputs.map(({ name }) => name), ...graph.nodes.flatMap(usedValues)]);
+    this.#names = new Set([
       ...graph.inputs.map(({ name }) => name),
       ...graph.constants.keys(),
       ...graph.nodes.flatMap(({ name, outputs }) => [name, ...outputs]),
     ]);
-    const fresh = (node: Node, hint: string) => {
-      let name = `${node.name}/${hint}`;
-      while (names.has(name)) name += '_';
-      names.add(name);
-      return name;
-    };
+    const fresh = (node: Node, hint: string) => this.reserve(`${node.name}/${hint}`);
     this.#context = {
       opset,
       rank: options.rank,
-      isUsed: (value) => used.has(value),
+      isUsed: (value) => this.#used.has(value),
       fresh,
       constant: (node, hint, data) => {
         const name = fresh(node, hint);
@@ -74,6 +72,21 @@ export class Canonicalizer {
         return name;
       },
     };
+  }
+
+  /** A name that no value or node has, made of this one. */
+  reserve(wanted: string): string {
+    let name = wanted;
+    let count = this.#reserved.get(wanted) ?? 1; // so that the thousandth name is found as soon as the first
+    while (this.#names.has(name)) name = `${wanted}_${++count}`;
+    this.#reserved.set(wanted, count);
+    this.#names.add(name);
+    return name;
+  }
+
+  /** Adds values that nodes read which come from outside the graph. */
+  markUsed(values: readonly string[]): void {
+    for (const value of values) this.#used.add(value);
   }
 
   /** The node in canonical form; sometimes several nodes, in order. */

@@ -8,6 +8,8 @@ export interface ValueInfo {
   readonly name: string;
   readonly type: DataType;
   readonly dims: readonly Dim[] | undefined;
+  /** Graphs inside nodes may leave inputs and outputs undeclared: then `type` says nothing. */
+  readonly undeclared?: true;
 }
 
 /** A constant: row-major little-endian `bytes`, often an unaligned view onto the model file (never written to). */

@@ -1,8 +1,12 @@
 import { EspalierError } from '../errors.js';
 import { type DataType, elementCount } from '../tensor.js';
 import { Canonicalizer, canonicalOpset } from './canonicalize.js';
+import type { Host } from './control_flow/host.js';
+import { expand, isControlFlow } from './control_flow/index.js';
+import { Scope } from './control_flow/scope.js';
 import { byteCount, describeTensor } from './data.js';
 import type { Graph, Node, StaticGraph, TensorData, ValueInfo } from './graph.js';
+import { mayDecide } from './input_values.js';
 import { OperatorContext, type OperatorDefinition, type TypeAndDims } from './operators/definition.js';
 import { operators } from './operators/registry.js';
 import { removeUnused } from './prune_unused.js';
@@ -18,6 +22,9 @@ const largestFolds = 256 * 2 ** 20; // bytes
 /** Axes of the largest value: real models have up to 8, and work on dims is often quadratic in them. */
 const largestRank = 64;
 
+/** Nodes and iterations that control flow may be unrolled to. */
+const mostUnrolled = 2 ** 14;
+
 /** Elements of the largest value a graph may ask for; more is taken for a damaged or hostile model. */
 const largestValue = 2 ** 31 - 1;
 
@@ -26,28 +33,41 @@ const largestValue = 2 ** 31 - 1;
  * Input and output names and their order stay. An output that is constant is in `constants`; an output that is an
  * input under another name is an `Identity` node.
  * @param inputDims dims of each input; inputs whose declared dims are all numbers may be left out
+ * @param inputValues values of inputs that shapes or conditions depend on, by name; the run must feed the same
+ * @throws InputValuesNeeded when shapes or conditions depend on values of inputs that `inputValues` does not have
  * @throws EspalierError ERR_ESPALIER_SHAPE or ERR_ESPALIER_TYPE when dims or types contradict each other,
  *   ERR_ESPALIER_UNSUPPORTED for unknown operators and for dims that depend on run-time data,
  *   ERR_ESPALIER_INPUT for dims of an input that is missing or not one of the model, ERR_ESPALIER_MODEL for others
  */
-export function specialize(graph: Graph, inputDims: ReadonlyMap<string, readonly number[]>): StaticGraph {
+export function specialize(
+  graph: Graph,
+  inputDims: ReadonlyMap<string, readonly number[]>,
+  inputValues: ReadonlyMap<string, TensorData> = new Map(),
+): StaticGraph {
   assertSupported(graph);
-  return new Specializer(graph, checkInputs(graph, inputDims)).run();
+  return new Specializer(graph, checkInputs(graph, inputDims), inputValues).run();
 }
 
-class Specializer {
+class Specializer implements Host {
   readonly #graph: Graph;
   readonly #inputs: readonly ValueInfo[];
   readonly #values = new Map<string, TypeAndDims>();
   readonly #constants: Map<string, TensorData>;
-  readonly #nodes: Node[] = [];
+  readonly nodes: Node[] = [];
   /** Values that are another value: what to read instead. */
   readonly #aliases = new Map<string, string>();
   readonly #outputs: ReadonlySet<string>;
   readonly #canonicalizer: Canonicalizer;
+  /** The graph inputs that alone decide a value which is not constant. */
+  readonly #deciders = new Map<string, readonly string[]>();
   #foldBudget = largestFolds; // bytes
+  #unrollBudget = mostUnrolled;
 
-  constructor(graph: Graph, inputs: readonly (ValueInfo & TypeAndDims)[]) {
+  constructor(
+    graph: Graph,
+    inputs: readonly (ValueInfo & TypeAndDims)[],
+    inputValues: ReadonlyMap<string, TensorData>,
+  ) {
     this.#graph = graph;
     this.#inputs = inputs;
     this.#outputs = new Set(graph.outputs.map(({ name }) => name));
@@ -55,6 +75,7 @@ class Specializer {
     for (const { name, type, dims } of inputs) {
       checkRank(`input ${JSON.stringify(name)}`, dims);
       this.#values.set(name, { type, dims });
+      if (mayDecide({ type, dims })) this.#deciders.set(name, [name]);
     }
     for (const [name, { type, dims, bytes }] of graph.constants) {
       checkRank(`constant ${JSON.stringify(name)}`, dims);
@@ -63,24 +84,25 @@ class Specializer {
     }
     this.#canonicalizer = new Canonicalizer(graph, {
       rank: (value) => this.#values.get(value)?.dims.length,
-      constant: (name, data) => this.#define(name, data),
+      constant: (name, data) => this.define(name, data),
     });
+    for (const [name, data] of inputValues) {
+      const constant = this.fresh(`${name}/value`);
+      this.define(constant, data);
+      this.#aliases.set(name, constant);
+    }
   }
 
   run(): StaticGraph {
-    for (const original of this.#graph.nodes) {
-      const node = { ...original, inputs: original.inputs.map((input) => this.#resolve(input)) };
-      for (const upgraded of this.#canonicalizer.upgrade(node)) {
-        this.#add({ ...upgraded, inputs: upgraded.inputs.map((input) => this.#resolve(input)) });
-      }
-    }
-    const outputs = this.#graph.outputs.map(({ name }) => ({ name, ...this.#value(name) }));
+    const outermost = new Scope();
+    for (const node of this.#graph.nodes) this.write(node, outermost);
+    const outputs = this.#graph.outputs.map(({ name }) => ({ name, ...this.value(name) }));
     const { name, metadata } = this.#graph;
     return removeUnused({
       name,
       inputs: this.#inputs,
       outputs,
-      nodes: this.#nodes,
+      nodes: this.nodes,
       constants: this.#constants,
       opsets: new Map([['', canonicalOpset]]),
       metadata,
@@ -88,25 +110,62 @@ class Specializer {
     });
   }
 
-  #add(node: Node): void {
+  get opset(): number {
+    return this.#graph.opsets.get('') ?? canonicalOpset;
+  }
+
+  write(original: Node, scope: Scope): void {
+    const inputs = original.inputs.map((input) => this.resolve(scope.resolve(input)));
+    const node = { ...original, inputs };
+    if (scope.isInner) this.spend(node, 1);
+    if (isControlFlow(node)) {
+      expand(this, node, scope);
+      return;
+    }
+    for (const upgraded of this.#canonicalizer.upgrade(node)) {
+      this.add({ ...upgraded, inputs: upgraded.inputs.map((input) => this.resolve(input)) });
+    }
+  }
+
+  context(node: Node): OperatorContext {
+    return new OperatorContext(
+      node,
+      node.inputs.map((input) => (input === '' ? undefined : this.value(input))),
+      node.inputs.map((input) => this.#constants.get(input)),
+      node.inputs.map((input) => this.#deciders.get(input)),
+    );
+  }
+
+  add(node: Node): void {
     const definition = operators.get(node.op);
     if (definition === undefined)
       throw new EspalierError('ERR_ESPALIER_INTERNAL', `No definition of ${node.op}`);
-    const context = new OperatorContext(
-      node,
-      node.inputs.map((input) => (input === '' ? undefined : this.#value(input))),
-      node.inputs.map((input) => this.#constants.get(input)),
-    );
+    const context = this.context(node);
     const outputs = definition.infer(context);
     this.#checkOutputs(node, outputs);
     node.outputs.forEach((output, i) => {
       const value = outputs[i];
       if (output !== '' && value !== undefined) this.#values.set(output, value);
     });
+    this.#noteDeciders(node, definition);
     if (definition.isIdentity?.(context, outputs)) this.#alias(node);
     else if (isFoldable(definition, context, outputs, this.#foldBudget))
       this.#fold(node, definition, context, outputs);
-    else this.#nodes.push(node);
+    else this.nodes.push(node);
+  }
+
+  /** What a node computes of constants and of inputs that may decide is decided by these inputs. */
+  #noteDeciders(node: Node, definition: OperatorDefinition): void {
+    if (definition.evaluate === undefined) return;
+    const deciders = new Set<string>();
+    for (const input of node.inputs) {
+      if (input === '' || this.#constants.has(input)) continue;
+      const own = this.#deciders.get(input);
+      if (own === undefined) return;
+      for (const name of own) deciders.add(name);
+    }
+    if (deciders.size === 0) return;
+    for (const output of node.outputs) if (output !== '') this.#deciders.set(output, [...deciders]);
   }
 
   #fold(
@@ -121,7 +180,7 @@ class Specializer {
       const value = outputs[i];
       const bytes = results[i];
       if (output !== '' && value !== undefined && bytes !== undefined)
-        this.#define(output, { ...value, bytes });
+        this.define(output, { ...value, bytes });
     });
   }
 
@@ -132,20 +191,41 @@ class Specializer {
     const constant = this.#constants.get(input);
     if (output === '') return;
     if (!this.#outputs.has(output)) this.#aliases.set(output, input);
-    else if (constant !== undefined) this.#define(output, { ...this.#value(output), bytes: constant.bytes });
-    else this.#nodes.push({ ...node, op: 'Identity', inputs: [input], attributes: new Map() });
+    else if (constant !== undefined) this.define(output, { ...this.value(output), bytes: constant.bytes });
+    else this.nodes.push({ ...node, op: 'Identity', inputs: [input], attributes: new Map() });
   }
 
-  #define(name: string, data: TensorData): void {
+  define(name: string, data: TensorData): void {
     this.#constants.set(name, data);
     this.#values.set(name, { type: data.type, dims: data.dims });
   }
 
-  #resolve(name: string): string {
+  constant(name: string): TensorData | undefined {
+    return this.#constants.get(name);
+  }
+
+  fresh(name: string): string {
+    return this.#canonicalizer.reserve(name);
+  }
+
+  markUsed(names: readonly string[]): void {
+    this.#canonicalizer.markUsed(names);
+  }
+
+  spend(node: Node, work: number): void {
+    this.#unrollBudget -= work;
+    if (this.#unrollBudget >= 0) return;
+    throw new EspalierError(
+      'ERR_ESPALIER_UNSUPPORTED',
+      `Expected If, Loop and Scan to unroll to at most ${mostUnrolled} nodes, got more in node ${node.name} (${node.op})`,
+    );
+  }
+
+  resolve(name: string): string {
     return this.#aliases.get(name) ?? name;
   }
 
-  #value(name: string): TypeAndDims {
+  value(name: string): TypeAndDims {
     const value = this.#values.get(name);
     if (value === undefined)
       throw new EspalierError('ERR_ESPALIER_MODEL', `Expected value ${name} to be defined`);

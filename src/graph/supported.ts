@@ -1,20 +1,24 @@
 import { EspalierError } from '../errors.js';
 import { isUpgraded, newestOpset, oldestOpset } from './canonicalize.js';
+import { isControlFlow } from './control_flow/index.js';
 import type { Graph, Node } from './graph.js';
+import { allGraphs } from './inner_graphs.js';
 import { operators } from './operators/registry.js';
 
 /** Node names a message lists for one operator before it only counts. */
 const listedNames = 5;
 
 /**
- * Checks that espalier knows every operator of the graph.
+ * Checks that espalier knows every operator of the graph and of those inside it.
  * @throws EspalierError ERR_ESPALIER_UNSUPPORTED: one error that lists all operators that are not supported, with
  *   domain, opset and the names of their nodes
  */
 export function assertSupported(graph: Graph): void {
   const opset = graph.opsets.get('');
   const groups = new Map<string, Node[]>();
-  for (const node of graph.nodes) {
+  const nodes = [...allGraphs(graph)].flatMap((one) => one.nodes);
+  for (const node of nodes) {
+    if (isControlFlow(node)) continue;
     if (node.domain === '' && (operators.has(node.op) || isUpgraded(node.op))) continue;
     const version = graph.opsets.get(node.domain);
     const operator = `${node.domain === '' ? 'ai.onnx' : node.domain}.${node.op} (opset ${version ?? 'unknown'})`;
@@ -22,7 +26,7 @@ export function assertSupported(graph: Graph): void {
     if (group === undefined) groups.set(operator, [node]);
     else group.push(node);
   }
-  const usesDefault = graph.nodes.some(({ domain }) => domain === '');
+  const usesDefault = nodes.some(({ domain }) => domain === '');
   const problems = [...groups].map(([operator, nodes]) => `${operator} in ${listNames(nodes)}`);
   if (usesDefault && (opset === undefined || opset < oldestOpset || opset > newestOpset)) {
     problems.unshift(

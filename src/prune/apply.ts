@@ -16,7 +16,7 @@ export function applyPruning(graph: Graph, plan: PruningPlan): Graph {
   const layers = new Map(findLayers(graph).map((layer) => [layer.name, layer]));
   const uses = useCounts(graph);
   const constants = new Map(graph.constants);
-  const renamed = new Map<string, string>(); // node name -> name of its new weight
+  const renamed = new Map<string, { readonly input: number; readonly name: string }[]>(); // by node
   const planned = new Set<string>();
   for (const entry of checkedLayers(plan)) {
     const layer = checkFits(entry, layers);
@@ -30,11 +30,13 @@ export function applyPruning(graph: Graph, plan: PruningPlan): Graph {
     }
     const name = freshName(graph, constants, `${entry.weight}_pruned`);
     constants.set(name, pruned);
-    for (const node of entry.nodes) renamed.set(node, name);
+    for (const { node, input } of entry.nodes.map((own) => layers.get(own) as Layer))
+      renamed.set(node, [...(renamed.get(node) ?? []), { input, name }]);
   }
   const nodes = graph.nodes.map((node) => {
-    const weight = renamed.get(node.name);
-    return weight === undefined ? node : { ...node, inputs: node.inputs.with(1, weight) };
+    const inputs = [...node.inputs];
+    for (const { input, name } of renamed.get(node.name) ?? []) inputs[input] = name;
+    return renamed.has(node.name) ? { ...node, inputs } : node;
   });
   return { ...graph, constants, nodes: renamed.size === 0 ? graph.nodes : nodes };
 }
@@ -89,7 +91,7 @@ function describe({
   outputs,
   inputs,
   weight,
-}: Omit<Layer, 'name' | 'outputStride' | 'inputStride'>) {
+}: Pick<Layer, 'op' | 'groups' | 'outputs' | 'inputs' | 'weight'>) {
   return `a ${op} of ${groups} x [${outputs}, ${inputs}] with weight "${weight}"`;
 }
 

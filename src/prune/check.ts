@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { layerOperators } from '../graph/layers.js';
 import { parseOptions } from '../options.js';
 import { isPattern, type Pattern, patternForms } from '../sparse/patterns.js';
 import type { PlannedLayer } from './plan.js';
@@ -16,10 +17,10 @@ const layer = v.object(
   {
     name,
     nodes: v.pipe(
-      v.array(name, 'an array of node names'),
-      v.check((nodes) => new Set(nodes).size === nodes.length, 'an array of node names, each once'),
+      v.array(name, 'an array of layer names'),
+      v.check((nodes) => new Set(nodes).size === nodes.length, 'an array of layer names, each once'),
     ),
-    op: v.picklist(['Conv', 'Gemm', 'MatMul'], 'one of Conv, Gemm, MatMul'),
+    op: v.picklist(layerOperators, `one of ${layerOperators.join(', ')}`),
     weight: name,
     groups: size,
     outputs: size,

@@ -32,9 +32,9 @@ export interface PlannedOptions {
 }
 
 export interface PlannedLayer {
-  /** Name of the first node that uses the weight. */
+  /** Name of the first layer that uses the weight: its node's, with `.W` or `.R` behind it for recurrent ones. */
   readonly name: string;
-  /** Names of all nodes this entry prunes; more than one when they share the weight. */
+  /** Names of all layers this entry prunes; more than one when they share the weight. */
   readonly nodes: readonly string[];
   readonly op: Layer['op'];
   /** Name of the weight constant. */

@@ -1,15 +1,15 @@
 import { EspalierError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
-import { findLayers, isDepthwise, type Layer } from '../graph/layers.js';
+import { findLayers, isDepthwise, type Layer, layerOperators } from '../graph/layers.js';
 import { nearest } from '../options.js';
 import { keptOfEvery, type Pattern, parsePattern } from '../sparse/patterns.js';
 import { type ResolvedPruneOptions, sparsityOf } from './options.js';
 
 /** A weight to prune: once, however many nodes share it. */
 export interface PruningTarget {
-  /** The first node that uses the weight. */
+  /** The first layer that uses the weight. */
   readonly layer: Layer;
-  /** Every selected node that uses it. */
+  /** Every selected layer that uses it. */
   readonly nodes: readonly string[];
   readonly pattern: Pattern;
   readonly sparsity: number;
@@ -27,7 +27,7 @@ export function selectTargets(graph: Graph, options: ResolvedPruneOptions): Prun
   if (layers.length === 0) {
     throw new EspalierError(
       'ERR_ESPALIER_ARGUMENT',
-      `Expected a graph with layers to prune, got "${graph.name}" without a Conv, Gemm or MatMul of constant weight`,
+      `Expected a graph with layers to prune, got "${graph.name}" without a ${layerOperators.join(', ')} of constant weight`,
     );
   }
   checkMatches(layers, options);

@@ -28,14 +28,17 @@ const attributeOf = (value: unknown): Attribute => {
   if (typeof value === 'string') return { kind: 'string', value };
   if (Array.isArray(value)) {
     if (typeof value[0] === 'number') return { kind: 'floats', value };
+    if (typeof value[0] === 'string') return { kind: 'strings', value };
     return { kind: 'ints', value };
   }
+  if (typeof value === 'object' && value !== null && 'nodes' in value)
+    return { kind: 'graph', value: value as Graph };
   return { kind: 'tensor', value: value as TensorData };
 };
 
-/** bigint: int, number: float, string: string, lists of those, TensorData: tensor. */
+/** bigint: int, number: float, string: string, lists of those, TensorData: tensor, Graph: graph. */
 export type Attributes = Readonly<
-  Record<string, bigint | number | string | bigint[] | number[] | TensorData>
+  Record<string, bigint | number | string | bigint[] | number[] | string[] | TensorData | Graph>
 >;
 
 export function node(op: string, inputs: string[], outputs: string[], attributes: Attributes = {}): Node {

@@ -8,15 +8,21 @@ import { type DataType, elementCount, typedArrayOf } from '../../src/tensor.js';
 import { type Attributes, buildGraph, node, randomNumbers } from '../graph/support.js';
 
 /** What a test writes: whole numbers and lists of them are integers unless ONNX wants floats under that name. */
-export type Plain = Readonly<Record<string, number | string | readonly number[] | undefined>>;
+export type Plain = Readonly<
+  Record<string, number | string | readonly number[] | readonly string[] | Graph | undefined>
+>;
 
-const floatNames = new Set(['alpha', 'beta', 'gamma', 'epsilon', 'scales', 'min', 'max', 'value']);
+const floatNames = new Set([
+  ...['alpha', 'beta', 'gamma', 'epsilon', 'scales', 'min', 'max', 'value', 'clip'],
+  ...['activation_alpha', 'activation_beta'],
+]);
 
 function attributesOf(plain: Plain): Attributes {
   const entries = Object.entries(plain).filter(([, value]) => value !== undefined);
   return Object.fromEntries(
     entries.map(([name, value]) => {
-      if (typeof value === 'string' || floatNames.has(name)) return [name, value];
+      const isPlain = typeof value === 'string' || (typeof value === 'object' && !Array.isArray(value));
+      if (isPlain || floatNames.has(name) || typeof (value as string[])[0] === 'string') return [name, value];
       return [name, Array.isArray(value) ? value.map(BigInt) : BigInt(value as number)];
     }),
   ) as Attributes;

@@ -20,6 +20,7 @@ std::unique_ptr<Step> MakeGather(const StepSpec& spec, const BuildContext& build
 std::unique_ptr<Step> MakeLayerNorm(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeMatmul(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakePool2d(const StepSpec& spec, const BuildContext& build);
+std::unique_ptr<Step> MakeRecurrent(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeReduce(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeResize2d(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeSoftmax(const StepSpec& spec, const BuildContext& build);

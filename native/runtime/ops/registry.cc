@@ -22,6 +22,7 @@ constexpr Entry kRegistry[] = {
     {"layer_norm", MakeLayerNorm},
     {"matmul", MakeMatmul},
     {"pool2d", MakePool2d},
+    {"recurrent", MakeRecurrent},
     {"reduce", MakeReduce},
     {"resize2d", MakeResize2d},
     {"softmax", MakeSoftmax},

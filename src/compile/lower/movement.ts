@@ -6,6 +6,7 @@ import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { frontAxis, numbersInput, splitDims } from './operands.js';
+import { emitMirroredPad } from './pad.js';
 
 /** One strided copy: for each index below `dims`, the output's element at `yStart + i * yStrides` is the input's. */
 interface StridedCopy {
@@ -140,7 +141,6 @@ export function lowerTile({ node, output }: FusedNode, builder: PlanBuilder): vo
 /** Constant padding (negative pads crop): fill, then copy the input into its place. */
 export function lowerPad({ node, output }: FusedNode, builder: PlanBuilder): void {
   const mode = choiceAttribute(node, 'mode', ['constant', 'reflect', 'edge', 'wrap'], 'constant');
-  if (mode !== 'constant') throw unsupported(node, `padding by ${mode}`);
   const x = node.inputs[0] ?? '';
   const { type, dims: to } = builder.typeOf(output);
   const dims = builder.dimsOf(x);
@@ -152,6 +152,10 @@ export function lowerPad({ node, output }: FusedNode, builder: PlanBuilder): voi
   const after = dims.map((_, axis) =>
     axes.includes(axis) ? (pads[axes.indexOf(axis) + axes.length] ?? 0) : 0,
   );
+  if (mode !== 'constant') {
+    emitMirroredPad(builder, node, mode, output, before, after);
+    return;
+  }
   const value = node.inputs[2] ?? '';
   if (value !== '' && (builder.typeOf(value).type !== type || elementCount(builder.dimsOf(value)) !== 1)) {
     throw unsupported(node, `padding of ${type} by a value of another type or of more than one element`);

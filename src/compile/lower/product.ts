@@ -69,9 +69,10 @@ export function lowerLowRank(fused: FusedNode, builder: PlanBuilder): void {
   const columns = builder.dimsOf(x).at(-1) ?? 0;
   const rank = inputs - columns;
   const n = elementCount(builder.dimsOf(x).slice(0, -1));
-  const layer = { name: node.name, op: 'MatMul', weight, groups: 1, outputs, inputs } as const;
+  const matrix = { weight, groups: 1, outputs, inputs, outputStride: 1, inputStride: outputs };
+  const layer = { name: node.name, node: node.name, op: 'MatMul', input: 1, ...matrix } as const;
   const step = { op: 'matmul', x: [n, inputs], y: [n, outputs], ints: { n } } as const;
-  const w = packMatrices(builder, { ...layer, outputStride: 1, inputStride: outputs }, step);
+  const w = packMatrices(builder, layer, step);
   const transposed = intAttribute(node, 'transB', 0) !== 0;
   const b = builder.weights.pack(
     {

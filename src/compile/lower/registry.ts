@@ -26,6 +26,7 @@ import {
   lowerView,
 } from './movement.js';
 import { lowerGemm, lowerLowRank, lowerMatMul } from './product.js';
+import { lowerRecurrent } from './recurrent.js';
 import {
   lowerGlobalPool,
   lowerLayerNormalization,
@@ -73,6 +74,7 @@ export const lowerings: ReadonlyMap<string, Lowering> = new Map<string, Lowering
   ['LogSoftmax', lowerLogSoftmax],
   ['LayerNormalization', lowerLayerNormalization],
   ['Resize', lowerResize],
+  ...each(['LSTM', 'GRU', 'RNN'], lowerRecurrent),
   ...each(
     [
       ...[

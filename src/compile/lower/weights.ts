@@ -14,20 +14,36 @@ export interface LayerStep {
   readonly ints: StepSpec['ints'];
 }
 
-/** Packs each group's matrix of a Conv, Gemm or MatMul in the format that its zeros pay for. */
+/** Packs each group's matrix of a node's weight in the format that its zeros pay for. */
 export function packLayer(builder: PlanBuilder, node: Node, step: LayerStep): number[] {
-  const layer = findLayers({ ...builder.graph, nodes: [node] })[0];
-  if (layer === undefined) throw unsupported(node, 'a weight that is no float32 constant');
-  return packMatrices(builder, layer, step);
+  return packMatrices(builder, layerOf(builder, node, 1), step);
 }
 
-/** {@link packLayer} for a layer that is known. */
-export function packMatrices(builder: PlanBuilder, layer: Layer, step: LayerStep): number[] {
+/** The layer of a node whose weight is the given input. */
+export function layerOf(builder: PlanBuilder, node: Node, input: number): Layer {
+  const layers = findLayers({ ...builder.graph, nodes: [node] });
+  const layer = layers.find((one) => one.input === input);
+  if (layer === undefined) throw unsupported(node, 'a weight that is no float32 constant');
+  return layer;
+}
+
+/**
+ * {@link packLayer} for a layer that is known.
+ * @param step what the layer, or its first matrix, becomes
+ * @param parts the layer's matrices where these are not its groups
+ */
+export function packMatrices(
+  builder: PlanBuilder,
+  layer: Layer,
+  step: LayerStep,
+  parts?: readonly Omit<WeightMatrix, 'data'>[],
+): number[] {
   const data = builder.graph.constants.get(layer.weight) as TensorData;
-  const matrices = matricesOf(layer, data);
+  const matrices = parts?.map((part) => ({ data, ...part })) ?? matricesOf(layer, data);
   const { n, batch } = tokensOf(step);
   const analysis = analysisOf(builder.graph, layer, data);
-  const choice = builder.weights.choose({ analysis, n, batch, step, matrices });
+  const timed = step.op === 'matmul' ? matrices.slice(0, 1) : matrices;
+  const choice = builder.weights.choose({ analysis, n, batch, step, matrices: timed });
   const ids = matrices.map((matrix) => builder.weights.pack(matrix, choice.format, choice.storage));
   builder.layers.push({ name: layer.name, op: layer.op, analysis, n, batch, choice, weights: ids });
   return ids;

@@ -98,8 +98,9 @@ function writeTensor({ type, dims, bytes }: TensorData): TensorProto {
   return { dims: dims.map((dim) => fromBigInt(BigInt(dim))), data_type: codeOfType[type], raw_data: bytes };
 }
 
-function writeValueInfo(graph: Graph, { name, type, dims }: ValueInfo): ValueInfoProto {
+function writeValueInfo(graph: Graph, { name, type, dims, undeclared }: ValueInfo): ValueInfoProto {
   const { denotation, dim_denotations: denotations, ...extras } = extrasOf(graph, 'value', name);
+  if (undeclared) return { ...extras, name };
   const shape = dims && { dim: dims.map((dim, axis) => writeDim(dim, denotations?.[axis])) };
   return {
     ...extras,

@@ -75,13 +75,14 @@ class GraphImporter {
     this.#resolveExternal = resolveExternal;
   }
 
-  read(proto: GraphProto): Graph {
+  /** @param isInner whether types of inputs and outputs may be left out */
+  read(proto: GraphProto, isInner = false): Graph {
     const metadata: Record<string, string> = {};
     keepGraphFields(metadata, proto);
     const constants = this.#readInitializers(proto, metadata);
     const inputs = (proto.input ?? [])
       .filter(({ name = '' }) => !constants.has(name))
-      .map((input) => readValueInfo(input, 'input', metadata));
+      .map((input) => readValueInfo(input, 'input', metadata, isInner));
     const strings = new Set<string>();
     const nodes: Node[] = [];
     const names = new UniqueNames((proto.node ?? []).map(({ name = '' }) => name));
@@ -97,7 +98,7 @@ class GraphImporter {
         keepNodeFields(metadata, nodeProto, name);
       }
     }
-    const outputs = (proto.output ?? []).map((output) => readValueInfo(output, 'output', metadata));
+    const outputs = (proto.output ?? []).map((output) => readValueInfo(output, 'output', metadata, isInner));
     refuseStrings(strings, nodes, outputs);
     return { name: proto.name ?? '', inputs, outputs, nodes, constants, opsets: this.#opsets, metadata };
   }
@@ -128,7 +129,7 @@ class GraphImporter {
       if (attributes.has(key)) throw invalid(`Expected node ${name} to have one attribute ${key}, got two`);
       attributes.set(
         key,
-        readAttribute(attribute, name, (graph) => this.read(graph), this.#resolveExternal),
+        readAttribute(attribute, name, (graph) => this.read(graph, true), this.#resolveExternal),
       );
     }
     if (!proto.op_type) throw invalid(`Expected node ${name} to have an op_type, got none`);
@@ -171,10 +172,19 @@ function define(constants: Map<string, TensorData>, name: string, value: TensorD
   constants.set(name, value);
 }
 
-function readValueInfo(proto: ValueInfoProto, role: string, metadata: Record<string, string>): ValueInfo {
+function readValueInfo(
+  proto: ValueInfoProto,
+  role: string,
+  metadata: Record<string, string>,
+  isInner: boolean,
+): ValueInfo {
   const name = proto.name ?? '';
   const what = `${role} ${JSON.stringify(name)}`;
   const tensor = proto.type?.tensor_type;
+  if (isInner && !tensor?.elem_type) {
+    keepValueFields(metadata, proto);
+    return { name, type: 'float32', dims: undefined, undeclared: true };
+  }
   if (tensor == null) {
     throw new EspalierError('ERR_ESPALIER_UNSUPPORTED', `Expected ${what} to be declared as a tensor`);
   }

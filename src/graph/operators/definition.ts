@@ -2,6 +2,7 @@ import { EspalierError } from '../../errors.js';
 import type { DataType } from '../../tensor.js';
 import { describeTensor, readNumbers } from '../data.js';
 import type { Node, TensorData } from '../graph.js';
+import { InputValuesNeeded } from '../input_values.js';
 
 export interface TypeAndDims {
   readonly type: DataType;
@@ -28,16 +29,22 @@ export class OperatorContext {
   readonly node: Node;
   readonly #inputs: readonly (TypeAndDims | undefined)[];
   readonly #constants: readonly (TensorData | undefined)[];
+  readonly #deciders: readonly (readonly string[] | undefined)[];
 
-  /** Both lists run parallel to `node.inputs`; a left out input is undefined. */
+  /**
+   * All lists run parallel to `node.inputs`; a left out input is undefined.
+   * @param deciders the graph inputs whose values decide an input that is not constant, where they do so alone
+   */
   constructor(
     node: Node,
     inputs: readonly (TypeAndDims | undefined)[],
     constants: readonly (TensorData | undefined)[],
+    deciders: readonly (readonly string[] | undefined)[] = [],
   ) {
     this.node = node;
     this.#inputs = inputs;
     this.#constants = constants;
+    this.#deciders = deciders;
   }
 
   get inputCount(): number {
@@ -73,11 +80,21 @@ export class OperatorContext {
     return this.#constants[index];
   }
 
-  /** The input's value, which the node needs beforehand. */
+  /** Whether the values of some graph inputs decide the input's value. */
+  isDecidedByInputs(index: number): boolean {
+    return this.#deciders[index] !== undefined;
+  }
+
+  /**
+   * The input's value, which the node needs beforehand.
+   * @throws InputValuesNeeded, or EspalierError ERR_ESPALIER_UNSUPPORTED when it depends on other run-time data
+   */
   known(index: number): TensorData {
     const value = this.constant(index);
     if (value !== undefined) return value;
     this.input(index);
+    const deciders = this.#deciders[index];
+    if (deciders !== undefined) throw new InputValuesNeeded(deciders, this.node, index);
     const { name, op, inputs } = this.node;
     throw new EspalierError(
       'ERR_ESPALIER_UNSUPPORTED',

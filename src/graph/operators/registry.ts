@@ -5,6 +5,7 @@ import { movements } from './movement.js';
 import { normalizations } from './normalization.js';
 import { poolings } from './pooling.js';
 import { products } from './products.js';
+import { recurrences } from './recurrent.js';
 import { reductions } from './reduce.js';
 import { reshapes } from './reshape.js';
 import { resizes } from './resize.js';
@@ -26,6 +27,7 @@ export const operators: ReadonlyMap<string, OperatorDefinition> = new Map(
     movements,
     shapeOperators,
     reductions,
+    recurrences,
     resizes,
   ].flatMap((family) => Object.entries(family)),
 );
