@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { EspalierError } from '../errors.js';
 import { concreteDims, type InputMetadata, randomFeeds, tensorOf } from '../evaluate/feeds.js';
+import { decodeNpy } from '../formats/npz/index.js';
 import { fromNumbers, isWide } from '../graph/data.js';
 import { bytesPerElement, elementCount, type Tensor } from '../tensor.js';
 import { dims as printDims } from '../text.js';
@@ -38,7 +39,10 @@ function missingShape({ name, dims }: InputMetadata): EspalierError {
   );
 }
 
-/** A tensor from a file: `.json` holds nested arrays or `{ dims, data }`, anything else raw little-endian elements. */
+/**
+ * A tensor from a file: `.json` holds nested arrays or `{ dims, data }`, `.npy` an array of NumPy, anything else raw
+ * little-endian elements.
+ */
 async function readTensor(
   input: InputMetadata,
   file: string,
@@ -48,6 +52,7 @@ async function readTensor(
     throw fileError(`a readable file for input "${input.name}" at`, file, cause);
   });
   if (file.endsWith('.json')) return fromJson(input, file, content.toString('utf8'), shape);
+  if (file.endsWith('.npy')) return fromNpy(input, file, content, shape);
   const dims = concreteDims(input, shape);
   const expected = elementCount(dims) * bytesPerElement[input.type];
   if (content.length !== expected) {
@@ -57,6 +62,22 @@ async function readTensor(
     );
   }
   return tensorOf(input.type, dims, content);
+}
+
+function fromNpy(
+  input: InputMetadata,
+  file: string,
+  content: Uint8Array,
+  shape: readonly number[] | undefined,
+): Tensor {
+  const { type, dims, bytes } = decodeNpy(content, file);
+  if (type !== input.type) {
+    throw new EspalierError(
+      'ERR_ESPALIER_TYPE',
+      `Expected ${input.type} for input "${input.name}", got ${type} in ${file}`,
+    );
+  }
+  return tensorOf(type, concreteDims(input, shape ?? dims), bytes);
 }
 
 /** `shape`, else the file's own `dims`, else the input's; nested arrays must have the shape they are read with. */

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { EspalierError } from '../errors.js';
 import { inspectGraph, type LayerReport, type ModelReport } from '../evaluate/inspect.js';
-import { readOnnx } from '../formats/onnx/index.js';
+import { inspectTensors, type TensorsReport } from '../evaluate/inspect_tensors.js';
+import { openFile } from '../formats/open.js';
 import type { Graph, ValueInfo } from '../graph/graph.js';
 import { assertSupported } from '../graph/supported.js';
 import { bytes, count, dims, percent, printable, shortCount, table } from '../text.js';
@@ -10,13 +11,19 @@ import { type Io, print } from './io.js';
 export function addInspect(program: Command, io: Io): void {
   program
     .command('inspect')
-    .description('show inputs, outputs, operators, parameters, and the zeros of each layer')
-    .argument('<model>', 'an ONNX model')
+    .description('show inputs, outputs, operators, parameters, and the zeros of each layer or tensor')
+    .argument('<file>', 'an ONNX model, or tensors: safetensors, its index, .npz, .npy')
     .option('--json', 'print JSON')
-    .action(async (model: string, { json }: { json?: boolean }) => {
-      const graph = await readOnnx(model);
-      const report = { ...inspectGraph(graph), unsupported: unsupported(graph) };
-      print(io, json, report, () => describe(model, report));
+    .action(async (file: string, { json }: { json?: boolean }) => {
+      const content = await openFile(file);
+      if (content.format === 'onnx') {
+        const report = { ...inspectGraph(content.graph), unsupported: unsupported(content.graph) };
+        print(io, json, report, () => describe(file, report));
+      } else {
+        const { format, metadata } = content;
+        const report = { format, metadata, ...inspectTensors(content.tensors) };
+        print(io, json, report, () => describeTensors(file, report));
+      }
     });
 }
 
@@ -47,6 +54,31 @@ function describe(model: string, report: ModelReport & { readonly unsupported: s
     ...(report.unsupported === null ? [] : [`unsupported ${report.unsupported}`]),
   ];
   return [...lines.map(printable), ...(layers.length === 0 ? [] : ['', layerTable(layers)])].join('\n');
+}
+
+function describeTensors(
+  file: string,
+  report: TensorsReport & { readonly format: string; readonly metadata: Readonly<Record<string, string>> },
+): string {
+  const lines = [
+    `file        ${file}`,
+    `format      ${report.format}`,
+    ...Object.entries(report.metadata).map(([key, text]) => `metadata    ${key}: ${shorten(text)}`),
+    `parameters  ${count(report.elements)} in ${report.count} tensors, ${bytes(report.bytes)}`,
+  ];
+  const rows = report.tensors.map((tensor) => [
+    tensor.name,
+    tensor.type,
+    dims(tensor.dims),
+    shortCount(tensor.elements),
+    percent(tensor.sparsity),
+  ]);
+  const header = ['tensor', 'type', 'dims', 'elements', 'zeros'];
+  return [...lines.map(printable), '', table(header, rows, ['elements', 'zeros'])].join('\n');
+}
+
+function shorten(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 80)}...`;
 }
 
 function values(title: string, infos: readonly ValueInfo[]): string[] {

@@ -3,6 +3,8 @@ import { EspalierError } from '../errors.js';
 import { printable } from '../text.js';
 import { packageVersion } from '../version.js';
 import { addBench } from './bench.js';
+import { addConvert } from './convert.js';
+import { addDiff } from './diff.js';
 import { addDoctor } from './doctor.js';
 import { addExplain } from './explain.js';
 import { addInspect } from './inspect.js';
@@ -24,6 +26,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     .showHelpAfterError('(--help lists the options)');
   addInspect(program, io);
   addPrune(program, io);
+  addConvert(program, io);
+  addDiff(program, io);
   addExplain(program, io);
   addRun(program, io);
   addBench(program, io);

@@ -1,12 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { EspalierError } from '../errors.js';
 import { exportOnnx, readOnnx } from '../formats/onnx/index.js';
 import { applyPruning } from '../prune/apply.js';
 import { planPruning } from '../prune/plan.js';
 import { formatPruningPlan, planTotals } from '../prune/print.js';
 import { type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { bytes } from '../text.js';
-import { finiteNumber } from './arguments.js';
+import { finiteNumber, matcher, outputFile } from './arguments.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { type Io, print } from './io.js';
 
@@ -71,29 +70,10 @@ export function addPrune(program: Command, io: Io): void {
     });
 }
 
-function outputFile(text: string): string {
-  if (text !== '' && text !== '-') return text;
-  throw new InvalidArgumentError('Expected the name of a file.');
-}
-
 function pattern(text: string): Pattern {
   try {
     return parsePattern(text);
   } catch (error) {
     throw new InvalidArgumentError(`${error instanceof Error ? error.message : String(error)}.`);
-  }
-}
-
-function matcher(text: string): string | RegExp {
-  if (!text.startsWith('re:')) return text;
-  try {
-    return new RegExp(text.slice(3), 'u');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EspalierError(
-      'ERR_ESPALIER_ARGUMENT',
-      `Expected a regular expression after re:, got ${reason}`,
-      { cause },
-    );
   }
 }

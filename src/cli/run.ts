@@ -18,7 +18,12 @@ interface RunArguments extends SessionArguments {
 export function addRun(program: Command, io: Io): void {
   addSessionOptions(program.command('run').description('run a model once and show its outputs'))
     .argument('<model>', 'an ONNX model')
-    .option('--input <name=file>', 'a .bin (raw) or .json file for an input; others are random', collect, [])
+    .option(
+      '--input <name=file>',
+      'a .bin (raw), .npy or .json file for an input; others are random',
+      collect,
+      [],
+    )
     .option('--output-dir <folder>', 'write each output to a raw .bin file')
     .option('--force', 'replace existing output files')
     .option('--json', 'print JSON')

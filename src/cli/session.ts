@@ -30,9 +30,10 @@ export async function openSession(
   }
 }
 
-function sessionOptions(
+/** The options of a session that a command line asks for. */
+export function sessionOptions(
   { threads, isa, spin, tune, weightStorage }: SessionArguments,
-  onTune: ((share: number) => void) | undefined,
+  onTune?: (share: number) => void,
 ): SessionOptions {
   return {
     ...(threads !== undefined && { threads }),

@@ -1,4 +1,6 @@
+export { encodeAs, type WrittenFormat } from './convert.js';
 export { decodeNpy, decodeNpz, encodeNpy, encodeNpz, type NpzOptions } from './npz/index.js';
+export { type FileContent, openFile, tensorsOf } from './open.js';
 export {
   decodeSafetensors,
   type EncodeOptions,

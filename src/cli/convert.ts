@@ -1,0 +1,87 @@
+import path from 'node:path';
+import type { Command } from 'commander';
+import { EspalierError } from '../errors.js';
+import { encodeAs, formatOfName } from '../formats/convert.js';
+import { type FileContent, openFile, tensorsOf } from '../formats/open.js';
+import { encodeShards } from '../formats/safetensors/index.js';
+import { readTensors } from '../formats/tensor_files.js';
+import { loadWeights } from '../graph/load_weights.js';
+import { bytes } from '../text.js';
+import { matcher, outputFile, wholeNumber } from './arguments.js';
+import { checkFolder, checkWritable, writeWhole } from './files.js';
+import { type Io, print } from './io.js';
+
+interface ConvertArguments {
+  readonly weights?: string;
+  readonly transposed?: readonly string[];
+  readonly ignoreUnknown?: boolean;
+  readonly shardBytes?: number;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+export function addConvert(program: Command, io: Io): void {
+  program
+    .command('convert')
+    .description('write a model or its tensors in another format: .onnx, .safetensors, .npz, .npy')
+    .argument('<input>', 'an ONNX model, or tensors: safetensors, its index, .npz, .npy')
+    .argument('<output>', 'the file to write; its name says the format', outputFile)
+    .option('--weights <file>', "tensors by name in the place of the model's own weights")
+    .option(
+      '--transposed <names...>',
+      'tensors of --weights that are transposed: names, or re:<regular expression>',
+    )
+    .option('--ignore-unknown', 'leave out tensors of --weights that the model has no constant for')
+    .option(
+      '--shard-bytes <n>',
+      'split safetensors into files of at most this size, with an index',
+      wholeNumber(1),
+    )
+    .option('--force', 'replace existing files')
+    .option('--json', 'print JSON')
+    .action(async (input: string, output: string, given: ConvertArguments) => {
+      const { force = false, json } = given;
+      await checkFolder(output);
+      const files = filesOf(await readInput(input, given), output, given.shardBytes);
+      for (const file of files.keys()) await checkWritable(file, force);
+      for (const [file, content] of files) await writeWhole(file, content, force);
+      const written = [...files].map(([file, content]) => ({ file, bytes: content.byteLength }));
+      print(io, json, { input, files: written }, () =>
+        written.map(({ file, bytes: size }) => `${file}  ${bytes(size)}`).join('\n'),
+      );
+    });
+}
+
+async function readInput(input: string, given: ConvertArguments): Promise<FileContent> {
+  const content = await openFile(input);
+  if (given.weights === undefined) {
+    if (given.transposed === undefined && given.ignoreUnknown === undefined) return content;
+    throw wrong('--weights with --transposed and --ignore-unknown', 'none');
+  }
+  if (content.format !== 'onnx')
+    throw wrong('an ONNX model to load --weights into', `a ${content.format} file`);
+  const graph = loadWeights(content.graph, await readTensors(given.weights), {
+    transposed: given.transposed?.map(matcher),
+    unknown: given.ignoreUnknown === true ? 'ignore' : 'error',
+  });
+  return { format: 'onnx', graph };
+}
+
+/** The files to write, the index of shards last. */
+function filesOf(
+  content: FileContent,
+  output: string,
+  shardBytes: number | undefined,
+): Map<string, Uint8Array> {
+  const format = formatOfName(output);
+  if (shardBytes === undefined) return new Map([[output, encodeAs(content, format)]]);
+  if (format !== 'safetensors') throw wrong('--shard-bytes with an output of .safetensors', `.${format}`);
+  const base = path.basename(output).slice(0, -'.safetensors'.length);
+  const metadata = content.format === 'onnx' ? {} : content.metadata;
+  const shards = encodeShards(tensorsOf(content), { shardBytes, base, metadata });
+  return new Map([...shards].map(([name, file]) => [path.join(path.dirname(output), name), file]));
+}
+
+function wrong(expected: string, got: string): EspalierError {
+  return new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected ${expected}, got ${got}`);
+}
