@@ -7,6 +7,7 @@ import { addConvert } from './convert.js';
 import { addDiff } from './diff.js';
 import { addDoctor } from './doctor.js';
 import { addExplain } from './explain.js';
+import { addGroups } from './groups.js';
 import { addInspect } from './inspect.js';
 import type { Io } from './io.js';
 import { addPrune } from './prune.js';
@@ -25,6 +26,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('(--help lists the options)');
   addInspect(program, io);
+  addGroups(program, io);
   addPrune(program, io);
   addConvert(program, io);
   addDiff(program, io);

@@ -1,18 +1,25 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { exportOnnx, readOnnx } from '../formats/onnx/index.js';
+import type { Graph } from '../graph/graph.js';
 import { applyPruning } from '../prune/apply.js';
 import { planPruning } from '../prune/plan.js';
 import { formatPruningPlan, planTotals } from '../prune/print.js';
-import { type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
+import { isPattern, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { bytes } from '../text.js';
 import { finiteNumber, matcher, outputFile } from './arguments.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { type Io, print } from './io.js';
+import {
+  addStructuredOptions,
+  pruneStructured,
+  type StructuredArguments,
+  type StructuredPattern,
+  structuredForms,
+  structuredPattern,
+} from './prune_structured.js';
 
-interface PruneArguments {
-  readonly sparsity?: number;
-  readonly pattern: Pattern;
-  readonly scope: 'layer' | 'global';
+interface PruneArguments extends StructuredArguments {
+  readonly pattern: Pattern | StructuredPattern;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly operators?: readonly string[];
@@ -22,9 +29,11 @@ interface PruneArguments {
 }
 
 export function addPrune(program: Command, io: Io): void {
-  program
+  const command = program
     .command('prune')
-    .description('set the least important weights of a model to zero')
+    .description(
+      'set the least important weights of a model to zero, or remove channels, neurons, heads or blocks',
+    )
     .argument('<model>', 'an ONNX model')
     .option(
       '--sparsity <share>',
@@ -32,7 +41,12 @@ export function addPrune(program: Command, io: Io): void {
       finiteNumber,
     )
     .requiredOption('-o, --output <file>', 'the pruned ONNX model', outputFile)
-    .option('--pattern <pattern>', `shape of the zeros: ${patternForms}`, pattern, 'unstructured')
+    .option(
+      '--pattern <pattern>',
+      `shape of the zeros: ${patternForms}; or what to remove: ${structuredForms}`,
+      pattern,
+      'unstructured',
+    )
     .addOption(
       new Option('--scope <scope>', 'remove the same share of every layer, or rank all layers together')
         .choices(['layer', 'global'])
@@ -44,33 +58,44 @@ export function addPrune(program: Command, io: Io): void {
       list.split(',').map((operator) => operator.trim()),
     )
     .option('--force', 'replace an existing output file')
-    .option('--json', 'print JSON')
-    .action(async (model: string, given: PruneArguments) => {
-      const { output, force = false, json, ...options } = given;
-      await checkFolder(output);
-      await checkWritable(output, force);
-      const graph = await readOnnx(model);
-      const include = options.include?.map(matcher);
-      const exclude = options.exclude?.map(matcher);
-      const { sparsity, scope, operators } = options;
-      const plan = planPruning(graph, {
-        sparsity,
-        pattern: options.pattern,
-        scope,
-        operators,
-        include,
-        exclude,
-      });
-      const pruned = exportOnnx(applyPruning(graph, plan));
-      await writeWhole(output, pruned, force);
-      const layers = plan.layers.map(({ mask, ...layer }) => layer);
-      const data = { output, bytes: pruned.length, ...planTotals(plan), options: plan.options, layers };
-      print(io, json, data, () => formatPruningPlan(plan));
-      io.err(`wrote ${output}, ${bytes(pruned.length)}\n`);
+    .option('--json', 'print JSON');
+  addStructuredOptions(command).action(async (model: string, given: PruneArguments) => {
+    const { output, force = false, json, ...options } = given;
+    await checkFolder(output);
+    await checkWritable(output, force);
+    const graph = await readOnnx(model);
+    const include = options.include?.map(matcher);
+    const exclude = options.exclude?.map(matcher);
+    const { sparsity, scope, operators } = options;
+    if (!isPattern(options.pattern)) {
+      const result = await pruneStructured(graph, options.pattern, { ...options, include, exclude });
+      await finish(result.pruned, result.data, result.text);
+      return;
+    }
+    const plan = planPruning(graph, {
+      sparsity,
+      pattern: options.pattern,
+      scope,
+      operators,
+      include,
+      exclude,
     });
+    const layers = plan.layers.map(({ mask, ...layer }) => layer);
+    const data = { ...planTotals(plan), options: plan.options, layers };
+    await finish(applyPruning(graph, plan), data, () => formatPruningPlan(plan));
+
+    async function finish(pruned: Graph, result: object, text: () => string): Promise<void> {
+      const content = exportOnnx(pruned);
+      await writeWhole(output, content, force);
+      print(io, json, { output, bytes: content.length, ...result }, text);
+      io.err(`wrote ${output}, ${bytes(content.length)}\n`);
+    }
+  });
 }
 
-function pattern(text: string): Pattern {
+function pattern(text: string): Pattern | StructuredPattern {
+  const structured = structuredPattern(text);
+  if (structured !== undefined) return structured;
   try {
     return parsePattern(text);
   } catch (error) {

@@ -48,6 +48,23 @@ export function specialize(
   return new Specializer(graph, checkInputs(graph, inputDims), inputValues).run();
 }
 
+/**
+ * Types and dims of all values of the graph for these input dims, and the values that are known beforehand; nodes stay
+ * as they are. Arguments and errors are those of {@link specialize}.
+ */
+export function inferValues(
+  graph: Graph,
+  inputDims: ReadonlyMap<string, readonly number[]>,
+): {
+  readonly values: ReadonlyMap<string, TypeAndDims>;
+  readonly constants: ReadonlyMap<string, TensorData>;
+} {
+  assertSupported(graph);
+  const specializer = new Specializer(graph, checkInputs(graph, inputDims), new Map());
+  specializer.run();
+  return specializer.known();
+}
+
 class Specializer implements Host {
   readonly #graph: Graph;
   readonly #inputs: readonly ValueInfo[];
@@ -91,6 +108,11 @@ class Specializer implements Host {
       this.define(constant, data);
       this.#aliases.set(name, constant);
     }
+  }
+
+  /** All that is known after the run. */
+  known() {
+    return { values: this.#values, constants: this.#constants };
   }
 
   run(): StaticGraph {

@@ -8,3 +8,4 @@ export { masksOf, planMasks } from './masks.js';
 export type { LayerPruneOptions, PruneOptions } from './options.js';
 export { type PlannedLayer, type PlannedOptions, type PruningPlan, planPruning } from './plan.js';
 export { formatPruningPlan, planTotals } from './print.js';
+export * from './structured/index.js';

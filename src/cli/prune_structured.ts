@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { EspalierError } from '../errors.js';
+import type { Graph } from '../graph/graph.js';
+import { applyStructuredPruning } from '../prune/structured/apply.js';
+import type { UnitKind } from '../prune/structured/groups.js';
+import { planStructuredPruning } from '../prune/structured/plan.js';
+import {
+  applyBlockPruning,
+  type BlockPruneOptions,
+  planBlockPruning,
+} from '../prune/structured/plan_blocks.js';
+import { formatBlockPlan, formatStructuredPlan } from '../prune/structured/print.js';
+import { collect, readShapes, wholeNumber } from './arguments.js';
+import { fileError } from './io.js';
+
+/** What a structured pattern removes: kinds of units, or whole residual blocks. */
+export type StructuredPattern = readonly UnitKind[] | 'layer';
+
+export const structuredForms = 'channel, neuron, head (or several: channel,neuron), layer';
+
+export interface StructuredArguments {
+  readonly sparsity?: number;
+  readonly scope: 'layer' | 'global';
+  readonly measure: 'units' | 'parameters' | 'multiplyAdds';
+  readonly roundTo: number;
+  readonly shape: readonly string[];
+  readonly scores?: string;
+}
+
+/** The structured pattern of this name, undefined when it is another kind of pattern. */
+export function structuredPattern(text: string): StructuredPattern | undefined {
+  if (text === 'layer') return 'layer';
+  const kinds = text.split(',').map((kind) => kind.trim());
+  const known = kinds.filter((kind) => kind === 'channel' || kind === 'neuron' || kind === 'head');
+  return known.length === kinds.length ? known : undefined;
+}
+
+export function addStructuredOptions(command: Command): Command {
+  return command
+    .option('--round-to <n>', 'keep multiples of so many channels', wholeNumber(1), 1)
+    .addOption(
+      new Option('--measure <measure>', 'what the share of channels, neurons or heads is of')
+        .choices(['units', 'parameters', 'multiply-adds'])
+        .argParser((text) => {
+          const measures = { units: 'units', parameters: 'parameters', 'multiply-adds': 'multiplyAdds' };
+          if (Object.hasOwn(measures, text)) return measures[text as keyof typeof measures];
+          throw new InvalidArgumentError(`Allowed choices are ${Object.keys(measures).join(', ')}.`);
+        })
+        .default('units'),
+    )
+    .option('--scores <file>', 'for the pattern layer: a JSON object of scores by residual block')
+    .option(
+      '--shape <name=dims>',
+      'dims of an input that the model leaves open; repeat for more',
+      collect,
+      [],
+    );
+}
+
+/** A graph without channels, neurons, heads or blocks, and what to print about it. */
+export async function pruneStructured(
+  graph: Graph,
+  pattern: StructuredPattern,
+  given: StructuredArguments & Pick<Parameters<typeof planStructuredPruning>[1], 'include' | 'exclude'>,
+): Promise<{ pruned: Graph; data: object; text: () => string }> {
+  const { sparsity, scope, measure, roundTo, include, exclude } = given;
+  if (sparsity === undefined)
+    throw new EspalierError('ERR_ESPALIER_ARGUMENT', 'Expected --sparsity <share>, got none');
+  const shapes = Object.fromEntries(
+    readShapes(
+      given.shape,
+      graph.inputs.map(({ name }) => name),
+    ),
+  );
+  if (pattern === 'layer') {
+    const plan = planBlockPruning(graph, { sparsity, shapes, scores: await readScores(given.scores) });
+    return { pruned: applyBlockPruning(graph, plan), data: plan, text: () => formatBlockPlan(plan) };
+  }
+  const options = { sparsity, kinds: pattern, scope, measure, roundTo, include, exclude, shapes };
+  const plan = planStructuredPruning(graph, options);
+  return { pruned: applyStructuredPruning(graph, plan), data: plan, text: () => formatStructuredPlan(plan) };
+}
+
+async function readScores(file: string | undefined): Promise<BlockPruneOptions['scores']> {
+  if (file === undefined) {
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      'Expected --scores <file> for the pattern layer: weights alone do not tell which residual block matters',
+    );
+  }
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as BlockPruneOptions['scores']; // checked by the plan
+  } catch (cause) {
+    throw fileError('JSON in', file, cause);
+  }
+}

@@ -1,0 +1,1 @@
+export { blockInfluence } from './block_influence.js';

@@ -1,0 +1,84 @@
+import * as v from 'valibot';
+import { optionsObject, parseOptions } from '../../options.js';
+import { type Importance, magnitude } from '../importance.js';
+import type { Shapes } from './analyze.js';
+import type { UnitKind } from './groups.js';
+import type { ScoredSide } from './scores.js';
+
+/** What {@link planStructuredPruning} takes. */
+export interface StructuredPruneOptions {
+  /** Share of the `measure` to remove, in [0, 1). */
+  readonly sparsity: number;
+  /** Kinds of units to remove. Default: all three. */
+  readonly kinds?: readonly UnitKind[] | undefined;
+  /**
+   * What the share is of: the units of each group (`layer`) or of all (`global`), or the parameters or multiply-adds of
+   * the whole network. Default: units.
+   */
+  readonly measure?: 'units' | 'parameters' | 'multiplyAdds' | undefined;
+  /** `layer` removes the same share of every group; `global` ranks the units of all groups together. Default: layer. */
+  readonly scope?: 'layer' | 'global' | undefined;
+  /** Scores of weights, which are added up for every unit. Default: {@link magnitude}. */
+  readonly importance?: Importance | undefined;
+  /** Which weights judge a unit: those that give it, those that take it, or both. Default: both. */
+  readonly side?: ScoredSide | undefined;
+  /** What is kept is rounded down to a multiple of so many channels, but not to none. Default: 1. */
+  readonly roundTo?: number | undefined;
+  /** Prune only groups that one of these matches: the name of the group or of a layer that gives it, or a RegExp. */
+  readonly include?: readonly (string | RegExp)[] | undefined;
+  readonly exclude?: readonly (string | RegExp)[] | undefined;
+  /** Dims of inputs that the model leaves open. */
+  readonly shapes?: Shapes | undefined;
+}
+
+/** {@link StructuredPruneOptions} with every default filled in. */
+export type ResolvedStructuredOptions = {
+  readonly [K in Exclude<keyof StructuredPruneOptions, 'include'>]-?: NonNullable<StructuredPruneOptions[K]>;
+} & Pick<StructuredPruneOptions, 'include'>;
+
+const kinds = ['channel', 'neuron', 'head'] as const;
+const matchers = v.array(
+  v.union([v.string(), v.instance(RegExp)], 'a string or RegExp'),
+  'an array of strings or RegExps',
+);
+const whole = v.pipe(
+  v.number('a whole number >= 1'),
+  v.check((value) => Number.isSafeInteger(value) && value >= 1, 'a whole number >= 1'),
+);
+
+export const shapesSchema = v.record(
+  v.string(),
+  v.array(v.number('a number'), 'an array of numbers'),
+  'an object of dims by input',
+);
+
+export const sparsitySchema = v.pipe(
+  v.number('a number in [0, 1)'),
+  v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
+);
+
+const schema = optionsObject({
+  sparsity: sparsitySchema,
+  kinds: v.optional(v.array(v.picklist(kinds, `one of ${kinds.join(', ')}`), 'an array of kinds'), () => [
+    ...kinds,
+  ]),
+  measure: v.optional(
+    v.picklist(['units', 'parameters', 'multiplyAdds'], 'one of units, parameters, multiplyAdds'),
+    'units',
+  ),
+  scope: v.optional(v.picklist(['layer', 'global'], 'one of layer, global'), 'layer'),
+  importance: v.optional(
+    v.custom<Importance>((value) => typeof value === 'function', 'a function'),
+    () => magnitude,
+  ),
+  side: v.optional(v.picklist(['both', 'output', 'input'], 'one of both, output, input'), 'both'),
+  roundTo: v.optional(whole, 1),
+  include: v.optional(matchers),
+  exclude: v.optional(matchers, []),
+  shapes: v.optional(shapesSchema, {}),
+});
+
+/** @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is unknown, missing or out of range. */
+export function parseStructuredOptions(options: unknown): ResolvedStructuredOptions {
+  return parseOptions(schema, options, 'planStructuredPruning options');
+}

@@ -1,0 +1,117 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exportOnnx, readOnnx } from '../../src/formats/onnx/index.js';
+import { vit } from '../../src/networks/index.js';
+import { cli, modelFolder } from './models.js';
+
+let folder = '';
+let remove = async () => {};
+const at = (name: string) => path.join(folder, name);
+
+beforeAll(async () => {
+  ({ folder, remove } = await modelFolder());
+  const graph = vit({ image: 16, patch: 8, width: 16, heads: 2, depth: 1, classes: 3 });
+  await writeFile(at('vit.onnx'), exportOnnx(graph));
+});
+afterAll(() => remove());
+
+describe('groups', () => {
+  test('prints a table, or JSON', async () => {
+    const { code, out, err } = await cli('groups', at('model.onnx'));
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/^hidden#2 +neuron +64 +hidden +head +yes$/m);
+    expect(out).toMatch(/^head +neuron +8 +head +no: "y2" is fed to or returned by the model$/m);
+    const groups = JSON.parse((await cli('groups', at('model.onnx'), '--json')).out);
+    expect(groups[1]).toMatchObject({ name: 'hidden#2', units: 64, blocked: null });
+  });
+
+  test('needs the dims that a model leaves open', async () => {
+    const open = await cli('groups', at('dynamic.onnx'));
+    expect(open.code).toBe(1);
+    expect(open.err).toMatch(/Expected dims of input "x" to be float32 \[batch, 32\], got none/);
+    expect((await cli('groups', at('dynamic.onnx'), '--shape', 'x=4,32')).code).toBe(0);
+  });
+});
+
+describe('prune --pattern', () => {
+  const prune = (model: string, ...args: string[]) =>
+    cli('prune', at(model), '-o', at('out.onnx'), '--force', ...args);
+
+  test('neuron: a smaller model whose open dims stay open', async () => {
+    const args = [
+      '--pattern',
+      'neuron',
+      '--sparsity',
+      '0.7',
+      '--round-to',
+      '8',
+      '--shape',
+      'x=1,32',
+      '--json',
+    ];
+    const { code, out, err } = await prune('dynamic.onnx', ...args);
+    expect(code).toBe(0);
+    expect(err).toMatch(/^wrote .*out\.onnx, /);
+    expect(JSON.parse(out)).toMatchObject({
+      after: { parameters: 32 * 16 + 16 * 8 },
+      options: { roundTo: 8 },
+    });
+    const graph = await readOnnx(at('out.onnx'));
+    expect(graph.constants.get('w1')?.dims).toEqual([32, 16]);
+    expect(graph.inputs[0]?.dims).toEqual(['batch', 32]);
+  });
+
+  test('head,neuron: both, by multiply-adds', async () => {
+    const args = [
+      '--pattern',
+      'head,neuron',
+      '--sparsity',
+      '0.3',
+      '--measure',
+      'multiply-adds',
+      '--scope',
+      'global',
+    ];
+    const { code, out } = await prune('vit.onnx', ...args);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^multiply-adds .* -> .* \(-3\d\.\d %\)$/m);
+  });
+
+  test('layer: by scores from a file', async () => {
+    const refused = await prune('vit.onnx', '--pattern', 'layer', '--sparsity', '0.5');
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('Expected --scores <file>') });
+    await writeFile(at('scores.json'), JSON.stringify({ Add_3: 0.1, Add_5: 0.2 }));
+    const wrong = await prune(
+      'vit.onnx',
+      '--pattern',
+      'layer',
+      '--sparsity',
+      '0.5',
+      '--scores',
+      at('scores.json'),
+    );
+    expect(wrong.err).toMatch(/to have a number for each of "Add_\d", "Add_\d", got undefined/);
+    const [, first = '', second = ''] = /each of "(\w+)", "(\w+)"/.exec(wrong.err) ?? [];
+    await writeFile(at('scores.json'), JSON.stringify({ [first]: 0.1, [second]: 0.2 }));
+    const args = ['--pattern', 'layer', '--sparsity', '0.5', '--scores', at('scores.json')];
+    const { code, out } = await prune('vit.onnx', ...args);
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`^${first} .* yes$`, 'm'));
+    expect((await cli('run', at('out.onnx'))).code).toBe(0);
+  });
+
+  test('what does not fit is exit code 2 with one line', async () => {
+    for (const [args, message] of [
+      [['--pattern', 'channel', '--sparsity', '0.5'], /a group that can be pruned, got none of kind channel/],
+      [['--pattern', 'neuron'], /Expected --sparsity <share>, got none/],
+      [['--pattern', 'neuron', '--sparsity', '1'], /sparsity to be a number in \[0, 1\), got 1/],
+      [['--pattern', 'neurons', '--sparsity', '0.5'], /neurons/],
+      [['--pattern', 'neuron', '--sparsity', '0.5', '--measure', 'macs'], /units, parameters, multiply-adds/],
+    ] as const) {
+      const { code, err } = await prune('model.onnx', ...args);
+      expect(code).toBe(2);
+      expect(err).toMatch(message);
+    }
+  });
+});
