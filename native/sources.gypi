@@ -9,6 +9,7 @@
       "formats/pack_sell.cc",
       "formats/packed_weights.cc",
       "formats/weight_format.cc",
+      "formats/winograd.cc",
       "isa/avx2.cc",
       "isa/avx512.cc",
       "isa/isa.cc",
@@ -37,6 +38,7 @@
       "runtime/ops/resize2d.cc",
       "runtime/ops/row_window.cc",
       "runtime/ops/unary.cc",
+      "runtime/ops/winograd_conv2d.cc",
       "runtime/plan.cc",
       "runtime/plan_spec.cc",
       "runtime/session.cc",
@@ -68,7 +70,8 @@
       "test/token_matmul_test.cc",
       "test/transpose_test.cc",
       "test/unary_test.cc",
-      "test/vec_test.cc"
+      "test/vec_test.cc",
+      "test/winograd_test.cc"
     ],
     "core_cflags": [
       "-O3",

@@ -21,6 +21,8 @@ export interface LayerExplanation {
   /** How the weights are stored, and the bytes that takes. */
   readonly format: WeightFormat;
   readonly storage: WeightStorage;
+  /** Whether a dense convolution runs by Winograd's algorithm. */
+  readonly winograd: boolean;
   readonly bytes: number;
   /** What decided. */
   readonly reason: string;
@@ -39,5 +41,15 @@ export function explainLayer(
   const { groups, outputs, inputs, pattern, sparsity } = analysis;
   const { format, storage, reason, candidates } = choice;
   const layer = { name, op, groups, outputs, inputs, n, pattern, sparsity };
-  return { ...layer, format, storage, bytes, reason, candidates, changesAt: changesAt(analysis, context) };
+  const winograd = format === 'dense' && choice.winograd;
+  return {
+    ...layer,
+    format,
+    storage,
+    winograd,
+    bytes,
+    reason,
+    candidates,
+    changesAt: changesAt(analysis, context),
+  };
 }

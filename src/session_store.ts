@@ -1,11 +1,11 @@
-import type { LayerRequest, WeightMatrix } from './compile/builder.js';
+import type { LayerRequest, WeightMatrix, WeightPacking } from './compile/builder.js';
 import type { PlanStore } from './compile/compile.js';
 import type { Graph, TensorData } from './graph/graph.js';
 import { allGraphs } from './graph/inner_graphs.js';
 import { findLayers } from './graph/layers.js';
 import type { NativeSession } from './native/addon.js';
 import { type ChoiceContext, chooseFormat, type FormatChoice } from './sparse/format.js';
-import type { WeightFormat, WeightStorage } from './sparse/weight_formats.js';
+import type { WeightStorage } from './sparse/weight_formats.js';
 import type { Tuner } from './tune/tuner.js';
 
 /** How a session wants its weights. */
@@ -15,6 +15,9 @@ export interface StoreSettings {
   /** undefined: formats by the cost model alone. */
   readonly tuner: Tuner | undefined;
 }
+
+/** What the choice of a layer's format depends on, beside its weights. */
+type LayerContext = Pick<LayerRequest, 'n' | 'batch'> & Pick<ChoiceContext, 'winogradTiles'>;
 
 /** Hands weights and constants of the model to the native session once, whichever plan asks first. */
 export class SessionStore implements PlanStore {
@@ -46,27 +49,28 @@ export class SessionStore implements PlanStore {
 
   /** The format of a layer: it depends on the number of tokens, so two plans may pack one weight in two formats. */
   choose(request: LayerRequest): FormatChoice {
-    const context = this.contextOf(request);
+    const context = this.contextOf({ ...request, winogradTiles: request.step.winogradTiles });
     const { tuner } = this.#settings;
     return tuner?.choose(request, context) ?? chooseFormat(request.analysis, context);
   }
 
-  contextOf({ n, batch }: Pick<LayerRequest, 'n' | 'batch'>): ChoiceContext {
+  contextOf({ n, batch, winogradTiles }: LayerContext): ChoiceContext {
     const { isa, storage } = this.#settings;
     return {
       n,
       batch,
       isa,
       storage,
+      winogradTiles,
       modelWeights: this.#modelWeights,
     };
   }
 
   /** Weights that a plan computed (a folded transpose, say) are found again by their bytes. */
-  pack(matrix: WeightMatrix, format: WeightFormat, storage: WeightStorage): number {
+  pack(matrix: WeightMatrix, { format, storage, winograd = false }: WeightPacking): number {
     const { data, rows, cols, offset, rowStride, colStride } = matrix;
     const view = [rows, cols, offset, rowStride, colStride] as const;
-    const key = [format, storage, ...view, data.bytes.byteLength].join();
+    const key = [format, storage, winograd, ...view, data.bytes.byteLength].join();
     const candidates = this.#weights.get(key) ?? [];
     const known =
       candidates.find((candidate) => candidate.data === data) ??
@@ -74,7 +78,9 @@ export class SessionStore implements PlanStore {
         ? undefined
         : candidates.find((candidate) => Buffer.compare(candidate.data.bytes, data.bytes) === 0));
     if (known !== undefined) return known.id;
-    const id = this.#native.addWeights(data.bytes, format, storage, ...view);
+    const id = winograd
+      ? this.#native.addWinogradWeights(data.bytes, format, storage, ...view)
+      : this.#native.addWeights(data.bytes, format, storage, ...view);
     this.#weights.set(key, [...candidates, { data, id }]);
     return id;
   }

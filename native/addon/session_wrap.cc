@@ -28,6 +28,7 @@ Napi::Function SessionWrap::Define(Napi::Env env) {
       env, "NativeSession",
       {InstanceMethod<&SessionWrap::AddConstant>("addConstant"),
        InstanceMethod<&SessionWrap::AddWeights>("addWeights"),
+       InstanceMethod<&SessionWrap::AddWinogradWeights>("addWinogradWeights"),
        InstanceMethod<&SessionWrap::RemoveWeights>("removeWeights"),
        InstanceMethod<&SessionWrap::WeightsInfo>("weightsInfo"),
        InstanceMethod<&SessionWrap::CreatePlan>("createPlan"),
@@ -76,6 +77,18 @@ Napi::Value SessionWrap::AddWeights(const Napi::CallbackInfo& info) {
     const WeightsArguments weights = ToWeightsArguments(info);
     return Napi::Number::New(
         info.Env(), static_cast<double>(Get().AddWeights(weights.view, weights.format, weights.storage)));
+  });
+}
+
+// As AddWeights, of which the format is dense.
+Napi::Value SessionWrap::AddWinogradWeights(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const WeightsArguments weights = ToWeightsArguments(info);
+    if (weights.format != WeightFormat::kDense) {
+      throw Error(ErrorCode::kArgument, std::string("Expected dense weights, got ") + NameOf(weights.format));
+    }
+    return Napi::Number::New(info.Env(),
+                             static_cast<double>(Get().AddWinogradWeights(weights.view, weights.storage)));
   });
 }
 

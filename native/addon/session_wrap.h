@@ -25,6 +25,7 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
 
   Napi::Value AddConstant(const Napi::CallbackInfo& info);
   Napi::Value AddWeights(const Napi::CallbackInfo& info);
+  Napi::Value AddWinogradWeights(const Napi::CallbackInfo& info);
   void RemoveWeights(const Napi::CallbackInfo& info);
   Napi::Value WeightsInfo(const Napi::CallbackInfo& info);
   Napi::Value CreatePlan(const Napi::CallbackInfo& info);

@@ -17,4 +17,5 @@ ESPALIER_INLINE Vec LoadValues(const Half* p) { return LoadHalf(p); }
 #include "kernels/sell-inl.h"
 #include "kernels/gemv-inl.h"
 #include "kernels/taps-inl.h"
+#include "kernels/winograd-inl.h"
 // clang-format on

@@ -183,6 +183,8 @@ using LayerNormRow = void (*)(const float* x, const float* scale, const float* b
                               size_t n);
 using TransposeTile = void (*)(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,
                                size_t y_stride);
+using WinogradInput = void (*)(const float* x, size_t x_stride, size_t tiles, float* v, size_t v_stride);
+using WinogradOutput = void (*)(const float* m, size_t m_stride, size_t tiles, float* y, size_t y_stride);
 
 // One table for every instruction set; kernels.inc lists what is in it.
 struct KernelTable {

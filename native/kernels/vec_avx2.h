@@ -115,3 +115,36 @@ ESPALIER_INLINE Vec Collect(const float* x, const uint8_t* columns) {
   return {
       _mm256_insertf128_ps(_mm256_castps128_ps256(CollectFour(x, columns)), CollectFour(x, columns + 4), 1)};
 }
+
+// The transpose of two 4 x 4 squares, one in each half.
+ESPALIER_INLINE void TurnQuarters(const __m256* rows, __m256* turned) {
+  const __m256 low01 = _mm256_unpacklo_ps(rows[0], rows[1]);
+  const __m256 high01 = _mm256_unpackhi_ps(rows[0], rows[1]);
+  const __m256 low23 = _mm256_unpacklo_ps(rows[2], rows[3]);
+  const __m256 high23 = _mm256_unpackhi_ps(rows[2], rows[3]);
+  turned[0] = _mm256_shuffle_ps(low01, low23, 0x44);
+  turned[1] = _mm256_shuffle_ps(low01, low23, 0xee);
+  turned[2] = _mm256_shuffle_ps(high01, high23, 0x44);
+  turned[3] = _mm256_shuffle_ps(high01, high23, 0xee);
+}
+
+ESPALIER_INLINE void LoadApart(const float* p, Vec* x) {
+  const __m256 loaded[4] = {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), _mm256_loadu_ps(p + 16),
+                            _mm256_loadu_ps(p + 24)};
+  const __m256 rows[4] = {
+      _mm256_permute2f128_ps(loaded[0], loaded[2], 0x20), _mm256_permute2f128_ps(loaded[0], loaded[2], 0x31),
+      _mm256_permute2f128_ps(loaded[1], loaded[3], 0x20), _mm256_permute2f128_ps(loaded[1], loaded[3], 0x31)};
+  __m256 turned[4];
+  TurnQuarters(rows, turned);
+  for (int j = 0; j < 4; ++j) x[j].v = turned[j];
+}
+
+ESPALIER_INLINE void StoreTogether(float* p, const Vec* x) {
+  const __m256 rows[4] = {x[0].v, x[1].v, x[2].v, x[3].v};
+  __m256 turned[4];
+  TurnQuarters(rows, turned);
+  _mm256_storeu_ps(p, _mm256_permute2f128_ps(turned[0], turned[1], 0x20));
+  _mm256_storeu_ps(p + 8, _mm256_permute2f128_ps(turned[2], turned[3], 0x20));
+  _mm256_storeu_ps(p + 16, _mm256_permute2f128_ps(turned[0], turned[1], 0x31));
+  _mm256_storeu_ps(p + 24, _mm256_permute2f128_ps(turned[2], turned[3], 0x31));
+}

@@ -134,3 +134,36 @@ ESPALIER_INLINE Vec Collect(const float* x, const uint8_t* columns) {
   const __m512i index = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(columns)));
   return {_mm512_permutex2var_ps(_mm512_loadu_ps(x), index, _mm512_loadu_ps(x + 16))};
 }
+
+ESPALIER_INLINE void LoadApart(const float* p, Vec* x) {
+  const __m512i even = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+  const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(2));
+  const __m512 rows[4] = {_mm512_loadu_ps(p), _mm512_loadu_ps(p + 16), _mm512_loadu_ps(p + 32),
+                          _mm512_loadu_ps(p + 48)};
+  const __m512 low01 = _mm512_permutex2var_ps(rows[0], even, rows[1]);
+  const __m512 high01 = _mm512_permutex2var_ps(rows[2], even, rows[3]);
+  const __m512 low23 = _mm512_permutex2var_ps(rows[0], odd, rows[1]);
+  const __m512 high23 = _mm512_permutex2var_ps(rows[2], odd, rows[3]);
+  x[0].v = _mm512_shuffle_f32x4(low01, high01, 0x44);
+  x[1].v = _mm512_shuffle_f32x4(low01, high01, 0xee);
+  x[2].v = _mm512_shuffle_f32x4(low23, high23, 0x44);
+  x[3].v = _mm512_shuffle_f32x4(low23, high23, 0xee);
+}
+
+ESPALIER_INLINE void StoreTogether(float* p, const Vec* x) {
+  const __m512 low01 = _mm512_unpacklo_ps(x[0].v, x[1].v);
+  const __m512 high01 = _mm512_unpackhi_ps(x[0].v, x[1].v);
+  const __m512 low23 = _mm512_unpacklo_ps(x[2].v, x[3].v);
+  const __m512 high23 = _mm512_unpackhi_ps(x[2].v, x[3].v);
+  // Quarter q of tile[i]: what belongs to places 16 q + 4 i.
+  const __m512 tile[4] = {_mm512_shuffle_ps(low01, low23, 0x44), _mm512_shuffle_ps(low01, low23, 0xee),
+                          _mm512_shuffle_ps(high01, high23, 0x44), _mm512_shuffle_ps(high01, high23, 0xee)};
+  const __m512 first01 = _mm512_shuffle_f32x4(tile[0], tile[1], 0x44);
+  const __m512 last01 = _mm512_shuffle_f32x4(tile[0], tile[1], 0xee);
+  const __m512 first23 = _mm512_shuffle_f32x4(tile[2], tile[3], 0x44);
+  const __m512 last23 = _mm512_shuffle_f32x4(tile[2], tile[3], 0xee);
+  _mm512_storeu_ps(p, _mm512_shuffle_f32x4(first01, first23, 0x88));
+  _mm512_storeu_ps(p + 16, _mm512_shuffle_f32x4(first01, first23, 0xdd));
+  _mm512_storeu_ps(p + 32, _mm512_shuffle_f32x4(last01, last23, 0x88));
+  _mm512_storeu_ps(p + 48, _mm512_shuffle_f32x4(last01, last23, 0xdd));
+}

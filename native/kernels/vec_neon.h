@@ -175,3 +175,11 @@ ESPALIER_INLINE void LoadTurned(const float* x, size_t x_stride, TileRow* rows) 
   for (size_t i = 0; i < kTile; ++i) rows[i] = LoadTileRow(x + i * x_stride);
   TurnTile(rows);
 }
+
+ESPALIER_INLINE void LoadApart(const float* p, Vec* x) {
+  const float32x4x4_t apart = vld4q_f32(p);
+  for (int j = 0; j < 4; ++j) x[j].v = apart.val[j];
+}
+ESPALIER_INLINE void StoreTogether(float* p, const Vec* x) {
+  vst4q_f32(p, float32x4x4_t{{x[0].v, x[1].v, x[2].v, x[3].v}});
+}

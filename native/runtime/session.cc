@@ -1,6 +1,7 @@
 #include "runtime/session.h"
 
 #include "core/error.h"
+#include "formats/winograd.h"
 
 namespace espalier {
 
@@ -17,6 +18,14 @@ size_t Session::AddConstant(const uint8_t* bytes, size_t byte_length) {
 size_t Session::AddWeights(const MatrixView& view, WeightFormat format, Storage storage) {
   weights_.push_back(std::make_shared<PackedWeights>(PackedWeights::Pack(view, format, storage)));
   return weights_.size() - 1;
+}
+
+size_t Session::AddWinogradWeights(const MatrixView& filters, Storage storage) {
+  const std::vector<float> transformed = WinogradFilters(filters);
+  const size_t channels = filters.cols / 9;
+  return AddWeights({reinterpret_cast<const uint8_t*>(transformed.data()), transformed.size() * sizeof(float),
+                     transformed.size() / channels, channels, 0, channels, 1},
+                    WeightFormat::kDense, storage);
 }
 
 void Session::RemoveWeights(size_t id) {

@@ -23,6 +23,8 @@ class Session {
   // Each returns an id for PlanSpec. They copy what they are given.
   size_t AddConstant(const uint8_t* bytes, size_t byte_length);
   size_t AddWeights(const MatrixView& view, WeightFormat format, Storage storage = Storage::kFloat32);
+  // Filters [outputs, channels x 3 x 3] for winograd_conv2d: stored dense, transformed (formats/winograd.h).
+  size_t AddWinogradWeights(const MatrixView& filters, Storage storage);
   // Plans that use them keep them. Throws Error{kArgument} for an unknown id.
   void RemoveWeights(size_t id);
   const PackedWeights& FindWeights(size_t id) const;

@@ -43,12 +43,17 @@ function describe(layers: readonly LayerExplanation[]): string {
     `${layer.groups > 1 ? `${layer.groups} x ` : ''}${layer.outputs} x ${layer.inputs}`,
     count(layer.n),
     layer.pattern === 'dense' ? percent(layer.sparsity) : `${percent(layer.sparsity)} ${layer.pattern}`,
-    layer.storage === 'float16' ? `${layer.format} float16` : layer.format,
+    formatOf(layer),
     bytes(layer.bytes),
     candidateList(layer.candidates),
     layer.changesAt.map(changeOf).join(', '),
   ]);
   return table(header, rows, ['n', 'bytes']);
+}
+
+function formatOf({ format, storage, winograd }: LayerExplanation): string {
+  if (winograd) return `${format}, Winograd`;
+  return storage === 'float16' ? `${format} float16` : format;
 }
 
 /** The cheapest three and dense: predicted, and behind `=` measured. */

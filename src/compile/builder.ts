@@ -47,10 +47,18 @@ export interface LayerRequest {
   readonly matrices: readonly WeightMatrix[];
 }
 
+/** How a weight matrix is packed. */
+export interface WeightPacking {
+  readonly format: WeightFormat;
+  readonly storage: WeightStorage;
+  /** Filters that are transformed first, for Winograd's algorithm. Default: no. */
+  readonly winograd?: boolean;
+}
+
 /** Packs weights once per session, however many plans use them. */
 export interface WeightStore {
   choose(request: LayerRequest): FormatChoice;
-  pack(matrix: WeightMatrix, format: WeightFormat, storage: WeightStorage): number;
+  pack(matrix: WeightMatrix, packing: WeightPacking): number;
 }
 
 /** How a layer runs. */
@@ -59,6 +67,7 @@ export interface LayerPlan extends Pick<LayerRequest, 'analysis' | 'n' | 'batch'
   readonly name: string;
   readonly op: string;
   readonly choice: FormatChoice;
+  readonly winogradTiles: number | undefined;
   /** Ids of its packed weights. */
   readonly weights: readonly number[];
 }

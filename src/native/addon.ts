@@ -49,6 +49,8 @@ export interface NativeSession {
     rowStride: number,
     colStride: number,
   ): number;
+  /** Filters [rows, cols = channels x 3 x 3] for the step winograd_conv2d; the arguments of `addWeights`, format dense. */
+  addWinogradWeights: NativeSession['addWeights'];
   removeWeights(id: number): void;
   weightsInfo(id: number): { readonly bytes: number; readonly storedValues: number };
   createPlan(spec: PlanSpec): number;

@@ -4,6 +4,7 @@ import {
   cacheBytes,
   ellFill,
   float16Speed,
+  type IsaRates,
   type Rate,
   ratesOfIsa,
   sellFill,
@@ -22,6 +23,11 @@ export interface CostContext {
   readonly isa: string;
   /** How values are stored. Default: float32. */
   readonly storage?: WeightStorage | undefined;
+  /**
+   * Tiles of 4 x 4 output pixels of one image, of a convolution that Winograd's algorithm can run: 3 x 3, in steps of
+   * one pixel. undefined: it cannot.
+   */
+  readonly winogradTiles?: number | undefined;
   /** Weights of all layers that run between two uses of this one: they share the caches. Default: this layer's. */
   readonly modelWeights?: number | undefined;
 }
@@ -95,8 +101,50 @@ export function storedBytes(analysis: LayerAnalysis, format: WeightFormat, stora
  * weights takes from the cache that holds them; and what laying out its inputs and outputs takes.
  */
 export function predictCost(analysis: LayerAnalysis, format: WeightFormat, context: CostContext): Prediction {
-  const { n, batch = 1, isa, storage = 'float32', modelWeights } = context;
-  const rates = ratesOfIsa[isa] ?? (ratesOfIsa['scalar'] as NonNullable<(typeof ratesOfIsa)[string]>);
+  const direct = directCost(analysis, format, context);
+  if (format !== 'dense') return direct;
+  const winograd = winogradCost(analysis, context);
+  return winograd !== undefined && winograd.microseconds < direct.microseconds ? winograd : direct;
+}
+
+/** Whether the convolution, dense, is predicted to be faster by Winograd's algorithm. */
+export function winogradPays(analysis: LayerAnalysis, context: CostContext): boolean {
+  const winograd = winogradCost(analysis, context);
+  return (
+    winograd !== undefined && winograd.microseconds < directCost(analysis, 'dense', context).microseconds
+  );
+}
+
+/** Components of a tile, and the tiles that the transforms take at once. */
+const winogradComponents = 36;
+const winogradVector = 16;
+/** Fewer tiles leave most of a vector empty, and the filters, four times as large, are read for little. */
+const leastWinogradTiles = 24;
+/** With fewer channels the transforms take longer than the products. */
+const leastWinogradChannels = 16;
+
+/** undefined when the algorithm does not apply. float16 filters would be rounded after their transform. */
+function winogradCost(analysis: LayerAnalysis, context: CostContext): Prediction | undefined {
+  const { winogradTiles: tiles = 0, batch = 1, storage = 'float32' } = context;
+  const { groups, outputs, inputs } = analysis;
+  const channels = inputs / 9;
+  if (groups !== 1 || storage !== 'float32' || tiles < leastWinogradTiles) return undefined;
+  if (Math.min(channels, outputs) < leastWinogradChannels) return undefined;
+  const rates = ratesFor(context);
+  const filters = winogradComponents * padded(outputs, 16) * channels;
+  const rate = interpolate(rates.formats.dense['17+'], 1) * rates.winograd.productSpeed;
+  const products = (2 * filters * padded(tiles, winogradVector)) / (rate * 1000);
+  const transforms = (tiles * (channels * rates.winograd.input + outputs * rates.winograd.output)) / 1000;
+  return { microseconds: (products + transforms) * batch, bytes: filters * 4 };
+}
+
+function ratesFor({ isa }: CostContext): IsaRates {
+  return ratesOfIsa[isa] ?? (ratesOfIsa['scalar'] as IsaRates);
+}
+
+function directCost(analysis: LayerAnalysis, format: WeightFormat, context: CostContext): Prediction {
+  const { n, batch = 1, storage = 'float32', modelWeights } = context;
+  const rates = ratesFor(context);
   const { op, weights, sparsity, groups, outputs, inputs } = analysis;
   const bytes = storedBytes(analysis, format, storage);
   const tokens = tokenClass(n);

@@ -1,5 +1,5 @@
 import type { LayerAnalysis } from './analyze.js';
-import { type CostContext, canHold, type Prediction, predictCost } from './cost.js';
+import { type CostContext, canHold, type Prediction, predictCost, winogradPays } from './cost.js';
 import { printPattern } from './patterns.js';
 import { sparseMargin } from './rates.js';
 import {
@@ -26,6 +26,8 @@ export interface FormatChoice {
   readonly storage: WeightStorage;
   /** One line for people: what decided. */
   readonly reason: string;
+  /** Whether the layer, where it is dense, runs by Winograd's algorithm. */
+  readonly winograd: boolean;
   /** Every format that can hold the layer, cheapest first; dense is always one. */
   readonly candidates: readonly FormatCandidate[];
 }
@@ -45,15 +47,16 @@ export function chooseFormat(analysis: LayerAnalysis, context: ChoiceContext): F
   const dense = candidates.find(({ format }) => format === 'dense') as FormatCandidate;
   if (analysis.depthwise) {
     const reason = 'a depthwise convolution has a dense kernel of its own';
-    return { format: 'dense', storage: 'float32', reason, candidates: [dense] };
+    return { format: 'dense', storage: 'float32', reason, winograd: false, candidates: [dense] };
   }
+  const winograd = winogradPays(analysis, { ...context, storage });
   if (analysis.pattern === 'dense')
-    return { format: 'dense', storage, reason: 'next to no zeros', candidates };
+    return { format: 'dense', storage, reason: 'next to no zeros', winograd, candidates };
   const [cheapest = dense] = candidates;
   const pays = cheapest.predictedMicroseconds <= dense.predictedMicroseconds * (1 - sparseMargin);
   const { format } = pays ? cheapest : dense;
   const reason = reasonFor(analysis, format, candidates);
-  return { format, storage: storageIn(format, storage), reason, candidates };
+  return { format, storage: storageIn(format, storage), reason, winograd, candidates };
 }
 
 function candidatesOf(analysis: LayerAnalysis, context: ChoiceContext): FormatCandidate[] {

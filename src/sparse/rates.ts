@@ -32,6 +32,11 @@ export interface IsaRates {
    * image apart: each is another page, where other formats walk along.
    */
   readonly sellInConvolution: number;
+  /**
+   * Winograd's algorithm: the speed of its products over that of dense with many tokens, and nanoseconds that it takes to
+   * transform a tile of one input channel and of one output channel.
+   */
+  readonly winograd: { readonly productSpeed: number; readonly input: number; readonly output: number };
   /** Nanoseconds that sell takes to begin an output in a block of columns, for each token: what few weights pay for. */
   readonly sellRowStart: number;
 }
@@ -54,6 +59,7 @@ const avx512: IsaRates = {
   bandwidth: { L2: 200, L3: 90, memory: 14 },
   activations: { product: 25, convolution: 60 },
   sellInConvolution: 0.65,
+  winograd: { productSpeed: 0.85, input: 4.5, output: 6.5 },
   sellRowStart: 0.06,
 };
 
@@ -76,6 +82,7 @@ const avx2: IsaRates = {
   bandwidth: { L2: 120, L3: 70, memory: 14 },
   activations: { product: 20, convolution: 45 },
   sellInConvolution: 0.7,
+  winograd: { productSpeed: 0.85, input: 8, output: 12 },
   sellRowStart: 0.12,
 };
 
@@ -92,6 +99,7 @@ const neon: IsaRates = {
   bandwidth: { L2: 40, L3: 20, memory: 8 },
   activations: { product: 6, convolution: 8 },
   sellInConvolution: 0.7,
+  winograd: { productSpeed: 0.85, input: 16, output: 22 },
   sellRowStart: 0.4,
 };
 
@@ -108,6 +116,7 @@ const scalar: IsaRates = {
   bandwidth: { L2: 60, L3: 40, memory: 10 },
   activations: { product: 6, convolution: 10 },
   sellInConvolution: 0.9,
+  winograd: { productSpeed: 0.85, input: 80, output: 110 },
   sellRowStart: 1,
 };
 

@@ -24,10 +24,10 @@ export function makeTuner(settings: {
       asked++;
       if (asked <= layers) options.onTune?.(asked / layers); // a plan for other shapes comes here again
     },
-    measure: (request, formats, storage, cold) => {
+    measure: (request, formats, settings) => {
       const native = new addon.NativeSession(isa, threads, options.spin ?? 0);
       try {
-        return measureFormats(native, request, formats, storage, cold);
+        return measureFormats(native, request, formats, settings);
       } finally {
         native.release();
       }

@@ -1,4 +1,5 @@
-import type { LayerRequest } from '../compile/builder.js';
+import type { LayerRequest, WeightPacking } from '../compile/builder.js';
+import { algorithmOf } from '../compile/lower/weights.js';
 import type { NativeSession, PlanSpec, StepSpec, TensorRef } from '../native/addon.js';
 import { cacheBytes } from '../sparse/rates.js';
 import { storageIn, type WeightFormat, type WeightStorage } from '../sparse/weight_formats.js';
@@ -11,25 +12,36 @@ const millisecondsEach = 2;
 /** Copies of weights that one run goes through when they have to come from beyond the second-level cache. */
 const mostCopies = 8;
 
+export interface MeasureSettings {
+  readonly storage: WeightStorage;
+  /** Whether other layers' weights push this one's out of the second-level cache between two runs. */
+  readonly cold: boolean;
+  /** Whether the layer, where it is dense, runs by Winograd's algorithm. */
+  readonly winograd: boolean;
+}
+
 /** What {@link measureFormats} needs of a native session. */
-export type MeasuringSession = Pick<NativeSession, 'addWeights' | 'createPlan' | 'profile'>;
+export type MeasuringSession = Pick<
+  NativeSession,
+  'addWeights' | 'addWinogradWeights' | 'createPlan' | 'profile'
+>;
 
 /**
  * Times a layer alone in each format, on random input: the smallest of several runs after one for warm-up, the formats
  * taking turns so that a slow moment of the machine meets all of them. Microseconds by format.
- * @param cold whether other layers' weights push this one's out of the second-level cache between two runs
  */
 export function measureFormats(
   session: MeasuringSession,
   request: LayerRequest,
   formats: readonly WeightFormat[],
-  storage: WeightStorage,
-  cold: boolean,
+  { storage, cold, winograd }: MeasureSettings,
 ): Map<WeightFormat, number> {
   const { choiceBytes, x, y } = operandsOf(request);
   const plans = formats.map((format) => {
     const copies = cold ? Math.min(mostCopies, Math.max(1, Math.ceil((2 * cacheBytes.L2) / choiceBytes))) : 1;
-    const steps = Array.from({ length: copies }, () => stepOf(request, session, format, storage));
+    const steps = Array.from({ length: copies }, () =>
+      stepOf(request, session, { format, storage, winograd }),
+    );
     return { format, copies, id: session.createPlan(planOf(steps, x, y)), best: Number.POSITIVE_INFINITY };
   });
   const run = (plan: (typeof plans)[number]) =>
@@ -56,8 +68,7 @@ function operandsOf({ step, analysis }: LayerRequest) {
 function stepOf(
   { step, matrices }: LayerRequest,
   session: MeasuringSession,
-  format: WeightFormat,
-  storage: WeightStorage,
+  { format, storage, winograd: denseByWinograd }: Required<WeightPacking>,
 ): StepSpec {
   const refer = (space: 'input' | 'output', dims: readonly number[]): TensorRef => ({
     space,
@@ -66,8 +77,10 @@ function stepOf(
     type: 'float32',
     dims,
   });
+  const { op, winograd } = algorithmOf(step, { format, winograd: denseByWinograd });
+  const add = winograd ? session.addWinogradWeights : session.addWeights;
   return {
-    op: step.op,
+    op,
     name: 'tuning',
     inputs: [refer('input', step.x)],
     outputs: [refer('output', step.y)],
@@ -75,7 +88,7 @@ function stepOf(
     floats: {},
     weights: matrices.map(({ data, rows, cols, offset, rowStride, colStride }) => {
       const view = [rows, cols, offset, rowStride, colStride] as const;
-      return session.addWeights(data.bytes, format, storageIn(format, storage), ...view);
+      return add.call(session, data.bytes, format, storageIn(format, storage), ...view);
     }),
   };
 }

@@ -6,13 +6,13 @@ import { storageFor, type WeightFormat, type WeightStorage } from '../sparse/wei
 import { bucketOf } from './bucket.js';
 import type { TimingCache } from './cache.js';
 import { decide, rivals } from './decide.js';
+import type { MeasureSettings } from './measure.js';
 
 /** Microseconds by format; see {@link measureFormats}. */
 export type Measure = (
   request: LayerRequest,
   formats: readonly WeightFormat[],
-  storage: WeightStorage,
-  cold: boolean,
+  settings: MeasureSettings,
 ) => ReadonlyMap<WeightFormat, number>;
 
 export interface TunerSettings {
@@ -49,7 +49,9 @@ export class Tuner {
     const bucket = bucketOf(request, storage, threads);
     const known = this.#known.get(bucket) ?? cache?.get(bucket);
     const complete = known !== undefined && formats.every((format) => known[format] !== undefined);
-    const timings = complete ? known : { ...known, ...this.#time(request, formats, storage, context) };
+    const timings = complete
+      ? known
+      : { ...known, ...this.#time(request, choice, { formats, storage, context }) };
     this.#known.set(bucket, timings);
     if (!complete) cache?.set(bucket, timings);
     const microseconds = (format: WeightFormat) => ((timings[format] ?? 0) * tokens(request)) / 1000;
@@ -59,14 +61,17 @@ export class Tuner {
   /** Nanoseconds for one token, so that layers of a bucket with other numbers of tokens can share them. */
   #time(
     request: LayerRequest,
-    formats: readonly WeightFormat[],
-    storage: WeightStorage,
-    context: ChoiceContext,
+    { winograd }: FormatChoice,
+    {
+      formats,
+      storage,
+      context,
+    }: { formats: readonly WeightFormat[]; storage: WeightStorage; context: ChoiceContext },
   ): Record<string, number> {
     const { analysis } = request;
     const { bytes } = predictCost(analysis, 'dense', { ...context, storage });
     const cold = request.n <= 4 && bytes * ((context.modelWeights ?? 0) / analysis.weights) > cacheBytes.L2;
-    const measured = this.#settings.measure(request, formats, storage, cold);
+    const measured = this.#settings.measure(request, formats, { storage, cold, winograd });
     return Object.fromEntries(
       [...measured].map(([format, microseconds]) => [format, (microseconds * 1000) / tokens(request)]),
     );

@@ -51,6 +51,18 @@ describe('Conv', () => {
     return shape;
   });
 
+  agreeOnRandom('3 x 3 over enough pixels for Winograd, with what follows fused', 24, (m) => {
+    const [channels, outputs] = [m.int(16, 40), m.int(16, 50)];
+    const pads = m.pick([undefined, [1, 1, 1, 1], [0, 1, 2, 0], [2, 2, 2, 2]]);
+    const [before = 0, left = 0, after = 0, right = 0] = pads ?? [];
+    const x = m.input('float32', [m.int(1, 2), channels, m.int(20, 45), m.int(20, 210)]);
+    const w = m.constant('float32', [outputs, channels, 3, 3]);
+    const y = m.node('Conv', [x, w, m.constant('float32', [outputs])], { pads });
+    const keeps = before + after === 2 && left + right === 2 && channels === outputs;
+    m.output(m.node('Relu', [keeps ? m.node('Add', [y, x]) : y]));
+    return { channels, outputs, pads };
+  });
+
   agreeOnRandom('several groups', 60, (m) => {
     const shape = {
       ...windows(m),

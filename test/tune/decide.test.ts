@@ -15,7 +15,7 @@ const choice = (
     }),
   );
   candidates.sort((a, b) => a.predictedMicroseconds - b.predictedMicroseconds);
-  return { format, storage: 'float32', reason: 'model', candidates };
+  return { format, storage: 'float32', winograd: false, reason: 'model', candidates };
 };
 
 const measured = (times: Readonly<Partial<Record<WeightFormat, number>>>) =>

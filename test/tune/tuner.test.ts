@@ -27,7 +27,7 @@ const context = (n: number, more: Partial<ChoiceContext> = {}): ChoiceContext =>
 /** Says that `fastest` takes one microsecond and all else two, and writes down what it is asked. */
 function clock(fastest: WeightFormat) {
   const asked: { formats: readonly WeightFormat[]; cold: boolean }[] = [];
-  const measure: Measure = (_request, formats, _storage, cold) => {
+  const measure: Measure = (_request, formats, { cold }) => {
     asked.push({ formats, cold });
     return new Map(formats.map((format) => [format, format === fastest ? 1 : 2]));
   };

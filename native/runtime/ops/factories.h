@@ -26,5 +26,6 @@ std::unique_ptr<Step> MakeResize2d(const StepSpec& spec, const BuildContext& bui
 std::unique_ptr<Step> MakeSoftmax(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeUnary(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeWhere(const StepSpec& spec, const BuildContext& build);
+std::unique_ptr<Step> MakeWinogradConv2d(const StepSpec& spec, const BuildContext& build);
 
 }  // namespace espalier

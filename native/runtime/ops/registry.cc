@@ -28,6 +28,7 @@ constexpr Entry kRegistry[] = {
     {"softmax", MakeSoftmax},
     {"unary", MakeUnary},
     {"where", MakeWhere},
+    {"winograd_conv2d", MakeWinogradConv2d},
 };
 
 }  // namespace

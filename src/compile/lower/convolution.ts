@@ -72,15 +72,28 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
     });
     return;
   }
+  const winogradTiles = groups === 1 ? winogradTilesOf(window, y.dims) : undefined;
   builder.emit({
-    op: 'conv2d',
+    ...packLayer(builder, node, { op: 'conv2d', x: x.dims, y: y.dims, ints: windowInts, winogradTiles }),
     node,
     inputs: [x, ...epilogue.operands],
     output: y,
     ints,
     floats: activation.floats,
-    weights: packLayer(builder, node, { op: 'conv2d', x: x.dims, y: y.dims, ints: windowInts }),
   });
+}
+
+/** Tiles of 4 x 4 output pixels of an image; undefined for windows that Winograd's algorithm does not take. */
+function winogradTilesOf(
+  { kernel, strides, dilations, padsBegin }: Window,
+  [, , height = 1, width = 1]: readonly number[],
+): number | undefined {
+  const fits =
+    kernel.length === 2 &&
+    kernel.every((size) => size === 3) &&
+    [...strides, ...dilations].every((step) => step === 1) &&
+    padsBegin.every((pad) => pad <= 2);
+  return fits ? Math.ceil(height / 4) * Math.ceil(width / 4) : undefined;
 }
 
 /**
@@ -110,8 +123,7 @@ export function lowerConvTranspose(fused: FusedNode, builder: PlanBuilder): void
         rowStride: 1,
         colStride: rows,
       },
-      'dense',
-      'float32',
+      { format: 'dense', storage: 'float32' },
     ),
   );
   const ones = [1, 1];

@@ -17,7 +17,7 @@ export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
   if (isConstantProduct(builder.graph, node)) {
     const n = elementCount(builder.dimsOf(a).slice(0, -1));
     const step = { op: 'matmul', x: builder.dimsOf(a), y: builder.dimsOf(output), ints: { n } } as const;
-    emitConstantProduct(fused, builder, n, packLayer(builder, node, step));
+    emitConstantProduct(fused, builder, n, packLayer(builder, node, step).weights);
     return;
   }
   const aDims = builder.dimsOf(a).length === 1 ? [1, ...builder.dimsOf(a)] : builder.dimsOf(a);
@@ -39,7 +39,7 @@ export function lowerGemm(fused: FusedNode, builder: PlanBuilder): void {
   const biasDims = c === '' ? [] : builder.dimsOf(c);
   if (isConstantProduct(builder.graph, node)) {
     const step = { op: 'matmul', x: builder.dimsOf(a), y: builder.dimsOf(output), ints: { n } } as const;
-    emitConstantProduct(fused, builder, n, packLayer(builder, node, step));
+    emitConstantProduct(fused, builder, n, packLayer(builder, node, step).weights);
     return;
   }
 
@@ -72,7 +72,7 @@ export function lowerLowRank(fused: FusedNode, builder: PlanBuilder): void {
   const matrix = { weight, groups: 1, outputs, inputs, outputStride: 1, inputStride: outputs };
   const layer = { name: node.name, node: node.name, op: 'MatMul', input: 1, ...matrix } as const;
   const step = { op: 'matmul', x: [n, inputs], y: [n, outputs], ints: { n } } as const;
-  const w = packMatrices(builder, layer, step);
+  const w = packMatrices(builder, layer, step).weights;
   const transposed = intAttribute(node, 'transB', 0) !== 0;
   const b = builder.weights.pack(
     {
@@ -83,8 +83,7 @@ export function lowerLowRank(fused: FusedNode, builder: PlanBuilder): void {
       rowStride: transposed ? columns : 1,
       colStride: transposed ? 1 : rank,
     },
-    'dense',
-    'float32',
+    { format: 'dense', storage: 'float32' },
   );
   emitConstantProduct(fused, builder, n, [...w, b]);
 }

@@ -101,7 +101,7 @@ function project(
   const rows = gateCounts[node.op as RecurrentOp] * hidden;
   const n = steps * batch;
   const step = { op: 'matmul', x: [n, inputs], y: [n, rows], ints: { n } } as const;
-  return packMatrices(builder, layerOf(builder, node, 1), step).map((weight, direction) => {
+  return packMatrices(builder, layerOf(builder, node, 1), step).weights.map((weight, direction) => {
     const bias = biases[direction];
     const output = builder.temporary('float32', [n, rows]);
     const x = builder.operand(node.inputs[0] ?? '', [n, inputs]);
@@ -133,5 +133,5 @@ function packRecurrence(
   }
   const y = [batch, pieces[0] ?? 0];
   const step = { op: 'matmul', x: [batch, hidden], y, ints: { n: batch } } as const;
-  return packMatrices(builder, layerOf(builder, node, 2), step, matrices);
+  return packMatrices(builder, layerOf(builder, node, 2), step, matrices).weights;
 }

@@ -2,6 +2,7 @@ import type { Node, StaticGraph, TensorData } from '../../graph/graph.js';
 import { findLayers, type Layer } from '../../graph/layers.js';
 import type { StepSpec } from '../../native/addon.js';
 import { analyzeLayer, type LayerAnalysis } from '../../sparse/analyze.js';
+import type { FormatChoice } from '../../sparse/format.js';
 import { type PlanBuilder, unsupported, type WeightMatrix } from '../builder.js';
 
 /** The step that a layer becomes, as far as its speed depends on it. */
@@ -12,10 +13,26 @@ export interface LayerStep {
   readonly y: readonly number[];
   /** The window of a convolution, `n` of a product. */
   readonly ints: StepSpec['ints'];
+  /** See {@link CostContext}. */
+  readonly winogradTiles?: number | undefined;
+}
+
+/** What a layer runs on: the native operator, and the ids of its packed weights. */
+export interface PackedLayer {
+  readonly op: string;
+  readonly weights: number[];
+}
+
+/** How a layer runs in a format: a dense convolution may run by Winograd's algorithm. */
+export function algorithmOf(
+  { op }: LayerStep,
+  { format, winograd }: Pick<FormatChoice, 'format' | 'winograd'>,
+): { readonly op: string; readonly winograd: boolean } {
+  return format === 'dense' && winograd ? { op: 'winograd_conv2d', winograd } : { op, winograd: false };
 }
 
 /** Packs each group's matrix of a node's weight in the format that its zeros pay for. */
-export function packLayer(builder: PlanBuilder, node: Node, step: LayerStep): number[] {
+export function packLayer(builder: PlanBuilder, node: Node, step: LayerStep): PackedLayer {
   return packMatrices(builder, layerOf(builder, node, 1), step);
 }
 
@@ -37,16 +54,20 @@ export function packMatrices(
   layer: Layer,
   step: LayerStep,
   parts?: readonly Omit<WeightMatrix, 'data'>[],
-): number[] {
+): PackedLayer {
   const data = builder.graph.constants.get(layer.weight) as TensorData;
   const matrices = parts?.map((part) => ({ data, ...part })) ?? matricesOf(layer, data);
   const { n, batch } = tokensOf(step);
   const analysis = analysisOf(builder.graph, layer, data);
   const timed = step.op === 'matmul' ? matrices.slice(0, 1) : matrices;
   const choice = builder.weights.choose({ analysis, n, batch, step, matrices: timed });
-  const ids = matrices.map((matrix) => builder.weights.pack(matrix, choice.format, choice.storage));
-  builder.layers.push({ name: layer.name, op: layer.op, analysis, n, batch, choice, weights: ids });
-  return ids;
+  const { op, winograd } = algorithmOf(step, choice);
+  const weights = matrices.map((matrix) =>
+    builder.weights.pack(matrix, { format: choice.format, storage: choice.storage, winograd }),
+  );
+  const { winogradTiles } = step;
+  builder.layers.push({ name: layer.name, op: layer.op, analysis, n, batch, choice, winogradTiles, weights });
+  return { op, weights };
 }
 
 function matricesOf({ groups, outputs, inputs, outputStride, inputStride }: Layer, data: TensorData) {
