@@ -2,8 +2,8 @@
 
 #include <cstring>
 
-#include "core/error.h"
 #include "core/aligned_buffer.h"
+#include "core/error.h"
 #include "core/sizes.h"
 
 namespace espalier {
