@@ -33,7 +33,9 @@ async function readResults(path) {
 async function operatorList() {
   const { operators } = await import('../dist/graph/index.js');
   const { upgrades } = await import('../dist/graph/upgrades.js');
-  return [...new Set(['Constant', 'If', 'Loop', 'Scan', ...operators.keys(), ...Object.keys(upgrades)])].sort().join(', ');
+  return [...new Set(['Constant', 'If', 'Loop', 'Scan', ...operators.keys(), ...Object.keys(upgrades)])]
+    .sort()
+    .join(', ');
 }
 
 /** @param {string} path @param {Readonly<Record<string, string>>} sections by marker */
