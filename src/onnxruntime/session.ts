@@ -119,7 +119,11 @@ function modelOf(model: unknown, [byteOffset = 0, byteLength]: readonly number[]
   const length = byteLength ?? model.byteLength - byteOffset;
   const inside =
     Number.isSafeInteger(byteOffset) && Number.isSafeInteger(length) && byteOffset >= 0 && length > 0;
-  if (inside && byteOffset + length <= model.byteLength) return new Uint8Array(model, byteOffset, length);
+  if (inside && byteOffset + length <= model.byteLength) {
+    const part = new Uint8Array(model, byteOffset, length);
+    // Memory that is shared may change at any time, and the session keeps what it is given.
+    return model instanceof SharedArrayBuffer ? part.slice() : part;
+  }
   throw new EspalierError(
     'ERR_ESPALIER_ARGUMENT',
     `Expected a part of the ${model.byteLength} bytes, got ${byteLength ?? 'all'} from ${byteOffset}`,

@@ -72,6 +72,21 @@ describe('files of NumPy', () => {
     expect(decodeNpz(fileFrom('plain.npz'))).toEqual(expected);
   });
 
+  it('with sizes of 64 bits', () => {
+    const expected = new Map<string, TensorData>([
+      ['a', fromNumbers('int16', [5], [0, 1, 2, 3, 4])],
+      ['b', fromNumbers('float32', [2, 2], [1, 1, 1, 1])],
+    ]);
+    const file = fileFrom('zip64.npz');
+    expect(decodeNpz(file)).toEqual(expected);
+    // The last record as it is past 4 GiB: all that it would say is in the record of 64 bits.
+    const [end = 0] = positionsOf(file, 0x06054b50);
+    file.fill(0xff, end + 8, end + 20);
+    expect(decodeNpz(file)).toEqual(expected);
+    file.fill(0, end - 20, end);
+    expect(refused(() => decodeNpz(file)).message).toMatch(/a ZIP64 directory, got none/);
+  });
+
   test.each([
     ['objects.npy', /got "\|O" \(objects are pickled, and unpickling runs code\)/],
     ['records.npy', /got "records"/],
@@ -181,30 +196,33 @@ describe('npz', () => {
     expect(refused(() => decodeNpz(two)).message).toMatch(/members that do not overlap/);
   });
 
-  it.each(['compressed.npz', 'plain.npz'])('gives arrays or an error for %s with any damage', (name) => {
-    const whole = fileFrom(name);
-    for (let end = 0; end < whole.length; end++)
-      expect(refused(() => decodeNpz(whole.subarray(0, end))).code).toBe('ERR_ESPALIER_MODEL');
-    const expected = decodeNpz(whole);
-    const next = randomNumbers(5);
-    const codes = new Set<string>();
-    for (let position = 0; position < whole.length; position++) {
-      const damaged = new Uint8Array(whole);
-      damaged[position] = (damaged[position] as number) ^ (1 + Math.floor(next() * 255));
-      try {
-        const arrays = decodeNpz(damaged);
-        // The checksums leave only names, dates and the like to change.
-        expect([...arrays.values()]).toEqual([...expected.values()]);
-        codes.add('read');
-      } catch (error) {
-        if (!(error instanceof EspalierError)) throw error;
-        codes.add(error.code);
+  it.each(['compressed.npz', 'plain.npz', 'zip64.npz'])(
+    'gives arrays or an error for %s with any damage',
+    (name) => {
+      const whole = fileFrom(name);
+      for (let end = 0; end < whole.length; end++)
+        expect(refused(() => decodeNpz(whole.subarray(0, end))).code).toBe('ERR_ESPALIER_MODEL');
+      const expected = decodeNpz(whole);
+      const next = randomNumbers(5);
+      const codes = new Set<string>();
+      for (let position = 0; position < whole.length; position++) {
+        const damaged = new Uint8Array(whole);
+        damaged[position] = (damaged[position] as number) ^ (1 + Math.floor(next() * 255));
+        try {
+          const arrays = decodeNpz(damaged);
+          // The checksums leave only names, dates and the like to change.
+          expect([...arrays.values()]).toEqual([...expected.values()]);
+          codes.add('read');
+        } catch (error) {
+          if (!(error instanceof EspalierError)) throw error;
+          codes.add(error.code);
+        }
       }
-    }
-    expect(codes).toContain('read');
-    expect(codes).toContain('ERR_ESPALIER_MODEL');
-    expect(codes).not.toContain('ERR_ESPALIER_INTERNAL');
-  });
+      expect(codes).toContain('read');
+      expect(codes).toContain('ERR_ESPALIER_MODEL');
+      expect(codes).not.toContain('ERR_ESPALIER_INTERNAL');
+    },
+  );
 });
 
 test('readTensors goes by what a file holds', async () => {

@@ -171,6 +171,13 @@ describe('reading', () => {
   });
 });
 
+test('bytes may lie in shared memory', () => {
+  const whole = encodeSafetensors(samples());
+  const shared = new Uint8Array(new SharedArrayBuffer(whole.length));
+  shared.set(whole);
+  expect([...decodeSafetensors(shared).tensors.keys()]).toEqual([...decodeSafetensors(whole).tensors.keys()]);
+});
+
 describe('writing', () => {
   it('is read back the same, to the bit', () => {
     const metadata = { format: 'pt', 'a "key"': '\n\u0000' };
@@ -269,6 +276,28 @@ describe('shards', () => {
     await expect(read()).rejects.toMatchObject({ code, message: expect.stringContaining('"other", which') });
     await index({});
     await expect(read()).rejects.toMatchObject({ code });
+  });
+
+  it('are read or refused for any damage to the index', async () => {
+    const files = encodeShards(new Map([...tensors].slice(0, 3)), { shardBytes: 50 });
+    await writeAll(files);
+    const whole = files.get('model.safetensors.index.json') as Uint8Array;
+    const damage = (position: number) => {
+      const damaged = new Uint8Array(whole);
+      damaged[position] = (damaged[position] as number) ^ (1 + Math.floor(random() * 255));
+      return damaged;
+    };
+    const cuts = Array.from(whole, (_, end) => whole.subarray(0, end));
+    const codes = new Set<string>();
+    for (const bytes of [...cuts, ...Array.from(whole, (_, position) => damage(position))]) {
+      await writeFile(at('m.safetensors.index.json'), bytes);
+      const code = await read().then(
+        () => 'read',
+        (error: unknown) => (error instanceof EspalierError ? error.code : String(error)),
+      );
+      codes.add(code);
+    }
+    expect([...codes].sort()).toEqual(['ERR_ESPALIER_FILE', 'ERR_ESPALIER_MODEL', 'read']);
   });
 
   it('must lie beside it', async () => {

@@ -117,6 +117,16 @@ describe('session options', () => {
   });
 });
 
+test('models may come in shared memory', async () => {
+  const shared = new SharedArrayBuffer(model.length);
+  new Uint8Array(shared).set(model);
+  const session = await InferenceSession.create(shared);
+  new Uint8Array(shared).fill(0); // the session has its own copy
+  const [own] = Object.values(await session.run({ obs: new Tensor(values, [1, 48]) }));
+  expect(own?.data.some((value) => value !== 0)).toBe(true);
+  await session.release();
+});
+
 test('tensors are on the CPU and hold numbers', () => {
   const tensor = new Tensor(values, [1, 48]);
   for (const ask of [

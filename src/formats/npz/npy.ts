@@ -65,9 +65,7 @@ function splitHeader(bytes: Uint8Array, what: string): { text: string; dataStart
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   const room = Math.min(largestHeaderBytes, bytes.byteLength - start);
   if (length > room) throw invalid(what, `to have a header of at most ${room} bytes`, `${length}`);
-  const text = new TextDecoder(major === 3 ? 'utf-8' : 'latin1').decode(
-    bytes.subarray(start, start + length),
-  );
+  const text = new TextDecoder(major === 3 ? 'utf-8' : 'latin1').decode(bytes.slice(start, start + length));
   return { text, dataStart: start + length };
 }
 

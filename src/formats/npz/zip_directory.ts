@@ -106,7 +106,7 @@ function readMember(bytes: Uint8Array, reader: Reader, at: number, what: string)
   const nameBytes = reader.u16(at + 28);
   reader.u16(at + central.bytes + nameBytes - 2); // the name lies inside the file
   const text = new TextDecoder((flags & 0x800) === 0 ? 'latin1' : 'utf-8');
-  const name = text.decode(bytes.subarray(at + central.bytes, at + central.bytes + nameBytes));
+  const name = text.decode(bytes.slice(at + central.bytes, at + central.bytes + nameBytes));
   if ((flags & 1) !== 0 || (code !== 0 && code !== 8)) {
     const got = (flags & 1) !== 0 ? 'an encrypted one' : `compression method ${code}`;
     throw new EspalierError(

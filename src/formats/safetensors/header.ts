@@ -64,7 +64,7 @@ export function decodeHeader(bytes: Uint8Array, fileBytes: number, what: string)
   if (bytes.byteLength < dataStart)
     throw invalid(what, `a header of ${dataStart - lengthBytes} bytes`, `${bytes.byteLength - lengthBytes}`);
   const parsed = parseStrict(
-    decodeText(bytes.subarray(lengthBytes, dataStart), what),
+    decodeText(bytes.slice(lengthBytes, dataStart), what), // a copy, for decoders take no shared memory
     `the header of ${what}`,
   );
   if (!isObject(parsed))

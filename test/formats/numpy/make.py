@@ -1,5 +1,6 @@
 """Writes the files beside it, with NumPy 2.4: `python3 test/formats/numpy/make.py`."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,3 +19,10 @@ np.savez(folder / "plain.npz", a=np.arange(3, dtype="i1"), **{"x/y": np.array([[
 np.save(folder / "objects.npy", np.array([None, "text"]), allow_pickle=True)
 np.save(folder / "records.npy", np.zeros(2, dtype=[("x", "f4"), ("y", "i2")]))
 np.save(folder / "complex.npy", np.zeros(2, dtype="c8"))
+
+# As large files are: sizes and offsets in 64 bits, which the zipfile module writes past its limit.
+zipfile.ZIP64_LIMIT = 10
+with zipfile.ZipFile(folder / "zip64.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+    for name, array in [("a", np.arange(5, dtype="i2")), ("b", np.ones((2, 2), dtype="f4"))]:
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            np.save(file, array)
