@@ -27,12 +27,12 @@ test('the interface is that of the installed onnxruntime-common', async () => {
   const typed: ort.TypedTensor<'int64'> = new Tensor('int64', [1], [1]);
   const session: ort.InferenceSession = await InferenceSession.create(model);
   const options: InferenceSession.SessionOptions = {} satisfies ort.InferenceSession.SessionOptions;
-  const results: InferenceSession.OnnxValueMapType = await InferenceSession.create(model, options).then(
-    (own) => own.run({ obs: tensor }),
-  );
+  const own = await InferenceSession.create(model, options);
+  const results: InferenceSession.OnnxValueMapType = await own.run({ obs: tensor });
   const same: ort.InferenceSession.ReturnType = await session.run({ obs: tensor });
   expect(results['action']?.data).toEqual(same['action']?.data);
   expect([typed.data[0], typeof backend.init]).toEqual([1n, 'function']);
+  await own.release();
   await session.release();
 });
 
@@ -51,6 +51,7 @@ describe('as a backend of onnxruntime-node', () => {
     expect(Math.max(...difference)).toBeLessThan(1e-5); // sums of 48 products of about 1, in other orders
     expect(here.inputMetadata).toEqual(there.inputMetadata);
     await expect(here.run(feeds, ['action'])).resolves.toHaveProperty('action');
+    await there.release();
     await here.release();
     await expect(here.run(feeds)).rejects.toMatchObject({ code: 'ERR_ESPALIER_RELEASED' });
     const wrong = [{ name: 'espalier', isa: 'abacus' }];
