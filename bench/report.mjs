@@ -17,6 +17,7 @@ import {
   losingMarkdown,
   threadsMarkdown,
 } from './lib/matmul/markdown.mjs';
+import { permutationMarkdown } from './lib/permutation-markdown.mjs';
 
 /** @import { Results } from './lib/matmul/results.mjs' */
 /** @import { ThreadsRow } from './lib/matmul/threads.mjs' */
@@ -79,6 +80,12 @@ async function generate() {
       }),
     ],
   ]);
+  files.set(
+    'docs/structured.md',
+    await fillIn('docs/structured.md', {
+      'bench:permutation': permutationMarkdown(await readResults('permutation.json')),
+    }),
+  );
   if (matmul !== undefined) files.set(figure, await drawFigure(matmul.rows));
   return files;
 }

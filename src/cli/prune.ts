@@ -11,6 +11,7 @@ import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { type Io, print } from './io.js';
 import {
   addStructuredOptions,
+  permute,
   pruneStructured,
   type StructuredArguments,
   type StructuredPattern,
@@ -22,7 +23,6 @@ interface PruneArguments extends StructuredArguments {
   readonly pattern: Pattern | StructuredPattern;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
-  readonly operators?: readonly string[];
   readonly output: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -72,7 +72,8 @@ export function addPrune(program: Command, io: Io): void {
       await finish(result.pruned, result.data, result.text);
       return;
     }
-    const plan = planPruning(graph, {
+    const ordered = options.permute === true ? permute(graph, options.pattern, options, io) : graph;
+    const plan = planPruning(ordered, {
       sparsity,
       pattern: options.pattern,
       scope,
@@ -82,7 +83,7 @@ export function addPrune(program: Command, io: Io): void {
     });
     const layers = plan.layers.map(({ mask, ...layer }) => layer);
     const data = { ...planTotals(plan), options: plan.options, layers };
-    await finish(applyPruning(graph, plan), data, () => formatPruningPlan(plan));
+    await finish(applyPruning(ordered, plan), data, () => formatPruningPlan(plan));
 
     async function finish(pruned: Graph, result: object, text: () => string): Promise<void> {
       const content = exportOnnx(pruned);

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EspalierError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
+import { applyPermutation, planPermutation } from '../prune/permute/plan.js';
 import { applyStructuredPruning } from '../prune/structured/apply.js';
 import type { UnitKind } from '../prune/structured/groups.js';
 import { planStructuredPruning } from '../prune/structured/plan.js';
@@ -11,8 +12,11 @@ import {
   planBlockPruning,
 } from '../prune/structured/plan_blocks.js';
 import { formatBlockPlan, formatStructuredPlan } from '../prune/structured/print.js';
+import type { Pattern } from '../sparse/patterns.js';
+import { percent } from '../text.js';
 import { collect, readShapes, wholeNumber } from './arguments.js';
-import { fileError } from './io.js';
+import { fileError, type Io } from './io.js';
+import { showProgress } from './progress.js';
 
 /** What a structured pattern removes: kinds of units, or whole residual blocks. */
 export type StructuredPattern = readonly UnitKind[] | 'layer';
@@ -26,6 +30,8 @@ export interface StructuredArguments {
   readonly roundTo: number;
   readonly shape: readonly string[];
   readonly scores?: string;
+  readonly permute?: boolean;
+  readonly operators?: readonly string[];
 }
 
 /** The structured pattern of this name, undefined when it is another kind of pattern. */
@@ -49,6 +55,7 @@ export function addStructuredOptions(command: Command): Command {
         })
         .default('units'),
     )
+    .option('--permute', 'first bring channels into an order with which a pattern Rx1 or N:M keeps more')
     .option('--scores <file>', 'for the pattern layer: a JSON object of scores by residual block')
     .option(
       '--shape <name=dims>',
@@ -56,6 +63,35 @@ export function addStructuredOptions(command: Command): Command {
       collect,
       [],
     );
+}
+
+/** The graph with its channels in an order with which the pattern keeps more. */
+export function permute(
+  graph: Graph,
+  pattern: Pattern,
+  { sparsity, shape }: Pick<StructuredArguments, 'sparsity' | 'shape'>,
+  io: Io,
+): Graph {
+  const progress = showProgress(io, 'order of channels');
+  try {
+    const shapes = shapesOf(graph, shape);
+    const plan = planPermutation(graph, { pattern, sparsity, shapes, onProgress: progress.update });
+    const { before, after } = plan.kept;
+    progress.stop();
+    io.err(`order of channels: ${percent(after)} of all magnitudes kept, ${percent(before)} without\n`);
+    return applyPermutation(graph, plan);
+  } finally {
+    progress.stop();
+  }
+}
+
+function shapesOf(graph: Graph, texts: readonly string[]): Record<string, number[]> {
+  return Object.fromEntries(
+    readShapes(
+      texts,
+      graph.inputs.map(({ name }) => name),
+    ),
+  );
 }
 
 /** A graph without channels, neurons, heads or blocks, and what to print about it. */
@@ -67,12 +103,16 @@ export async function pruneStructured(
   const { sparsity, scope, measure, roundTo, include, exclude } = given;
   if (sparsity === undefined)
     throw new EspalierError('ERR_ESPALIER_ARGUMENT', 'Expected --sparsity <share>, got none');
-  const shapes = Object.fromEntries(
-    readShapes(
-      given.shape,
-      graph.inputs.map(({ name }) => name),
-    ),
-  );
+  const foreign =
+    given.permute === true ? '--permute' : given.operators === undefined ? undefined : '--operators';
+  if (foreign !== undefined) {
+    const what = typeof pattern === 'string' ? pattern : pattern.join();
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `Expected no ${foreign} with the pattern ${what}, got one`,
+    );
+  }
+  const shapes = shapesOf(graph, given.shape);
   if (pattern === 'layer') {
     const plan = planBlockPruning(graph, { sparsity, shapes, scores: await readScores(given.scores) });
     return { pruned: applyBlockPruning(graph, plan), data: plan, text: () => formatBlockPlan(plan) };

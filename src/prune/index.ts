@@ -6,6 +6,7 @@ export { type Importance, magnitude } from './importance.js';
 export { isKept, type Mask, unitCount } from './mask.js';
 export { masksOf, planMasks } from './masks.js';
 export type { LayerPruneOptions, PruneOptions } from './options.js';
+export * from './permute/index.js';
 export { type PlannedLayer, type PlannedOptions, type PruningPlan, planPruning } from './plan.js';
 export { formatPruningPlan, planTotals } from './print.js';
 export * from './structured/index.js';

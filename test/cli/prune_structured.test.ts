@@ -101,9 +101,21 @@ describe('prune --pattern', () => {
     expect((await cli('run', at('out.onnx'))).code).toBe(0);
   });
 
+  test('16x1 --permute: says what the order of channels keeps', async () => {
+    const { code, err } = await prune('model.onnx', '--pattern', '16x1', '--sparsity', '0.8', '--permute');
+    expect(code).toBe(0);
+    const [, after, before] =
+      /order of channels: ([\d.]+) % of all magnitudes kept, ([\d.]+) % without/.exec(err) ?? [];
+    expect(Number(after)).toBeGreaterThan(Number(before));
+  });
+
   test('what does not fit is exit code 2 with one line', async () => {
     for (const [args, message] of [
       [['--pattern', 'channel', '--sparsity', '0.5'], /a group that can be pruned, got none of kind channel/],
+      [
+        ['--pattern', 'neuron', '--sparsity', '0.5', '--permute'],
+        /Expected no --permute with the pattern neuron/,
+      ],
       [['--pattern', 'neuron'], /Expected --sparsity <share>, got none/],
       [['--pattern', 'neuron', '--sparsity', '1'], /sparsity to be a number in \[0, 1\), got 1/],
       [['--pattern', 'neurons', '--sparsity', '0.5'], /neurons/],
