@@ -2,8 +2,11 @@
   "variables": {
     "core_files": [
       "core/error.cc",
+      "core/file_bytes.cc",
+      "core/guarded_mapping.cc",
       "formats/check_sections.cc",
       "formats/matrix_view.cc",
+      "formats/model_file.cc",
       "formats/pack_blocks.cc",
       "formats/pack_ell.cc",
       "formats/pack_sell.cc",
@@ -50,6 +53,7 @@
       "addon/addon.cc",
       "addon/convert.cc",
       "addon/errors.cc",
+      "addon/model_file_wrap.cc",
       "addon/session_wrap.cc",
       "addon/weights.cc"
     ],
@@ -59,6 +63,7 @@
       "test/gemv_test.cc",
       "test/isa_test.cc",
       "test/kernel_coverage_test.cc",
+      "test/model_file_test.cc",
       "test/normalize_test.cc",
       "test/packed_weights_test.cc",
       "test/panel_matmul_test.cc",

@@ -1,12 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { foldAffine } from './compile/fold_affine.js';
 import { EspalierError, type EspalierErrorCode } from './errors.js';
+import { type LoadedModel, loadModel } from './esp/load.js';
 import type { LayerExplanation } from './explain.js';
-import { importOnnx, readOnnx } from './formats/onnx/index.js';
-import type { Dim, Graph, ValueInfo } from './graph/graph.js';
+import type { Dim, ValueInfo } from './graph/graph.js';
 import { InputValuesNeeded } from './graph/input_values.js';
 import { findLayers } from './graph/layers.js';
-import { assertSupported } from './graph/supported.js';
 import { loadAddon, type NativeSession } from './native/addon.js';
 import { nearest } from './options.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
@@ -49,18 +47,20 @@ export class InferenceSession {
   readonly #plans: SessionPlans;
   #released = false;
 
-  private constructor(graph: Graph, options: SessionOptions) {
+  private constructor({ graph, esp }: LoadedModel, options: SessionOptions) {
     const addon = loadAddon();
     const available = addon.availableIsas();
     const wanted = options.isa ?? (process.env['ESPALIER_ISA'] || 'auto');
     this.isa = wanted === 'auto' ? (available.at(-1) ?? 'scalar') : wanted;
     this.threads = options.threads ?? availableParallelism();
     this.#native = new addon.NativeSession(this.isa, this.threads, options.spin ?? 0);
+    if (esp !== undefined) this.#native.useFile(esp.file);
     this.#inputs = graph.inputs;
     const { isa, threads } = this;
     this.#plans = new SessionPlans(graph, this.#native, {
       isa,
-      storage: options.weightStorage ?? 'float32',
+      storage: options.weightStorage ?? esp?.compiledFor.storage ?? 'float32',
+      stored: esp?.stored,
       tuner:
         options.tune === 'load'
           ? makeTuner({ addon, isa, threads, layers: findLayers(graph).length, options })
@@ -74,7 +74,7 @@ export class InferenceSession {
 
   /**
    * Loads a model, and compiles it at once when all its input dims are numbers and decide every shape.
-   * @param model an ONNX file, or its bytes, which must not change while the session lives
+   * @param model an ONNX file or a compiled one, or its bytes, which must not change while the session lives
    * @throws EspalierError ERR_ESPALIER_FILE, _MODEL, _UNSUPPORTED (one error that lists all operators), _ARGUMENT, _NATIVE
    */
   static async create(model: string | Uint8Array, options: SessionOptions = {}): Promise<InferenceSession> {
@@ -85,9 +85,7 @@ export class InferenceSession {
         `Expected a model path or a Uint8Array, got ${typeof model}`,
       );
     }
-    const graph = typeof model === 'string' ? await readOnnx(model) : importOnnx(model);
-    assertSupported(graph);
-    const session = new InferenceSession(foldAffine(graph), checked);
+    const session = new InferenceSession(await loadModel(model, { mapFile: checked.mapFile }), checked);
     session.#compileWhereFixed();
     return session;
   }

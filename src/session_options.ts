@@ -29,9 +29,14 @@ export interface SessionOptions {
   /**
    * How weights are stored. `float16` halves what is read: values are rounded to the nearest half, which changes each by
    * at most 2^-11 of itself (2^-25 where it is below 2^-14); a layer with a weight beyond 65504 stays float32. Arithmetic
-   * is float32 in both. Default: float32.
+   * is float32 in both. Default: float32, or what a compiled model was compiled with.
    */
   readonly weightStorage?: WeightStorage;
+  /**
+   * Whether a compiled model of more than 4 MiB is mapped: pages are read when they are needed and shared with other
+   * processes. `false` reads the file to memory of the process's own. Default: true.
+   */
+  readonly mapFile?: boolean;
 }
 
 const whole = (least: number, most: number) =>
@@ -50,6 +55,7 @@ const schema = optionsObject({
   tuneCache: v.optional(v.boolean('a boolean')),
   onTune: v.optional(v.custom<(share: number) => void>((value) => typeof value === 'function', 'a function')),
   weightStorage: v.optional(v.picklist(weightStorages, `one of ${weightStorages.join(', ')}`)),
+  mapFile: v.optional(v.boolean('a boolean')),
 });
 
 /** @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is unknown or out of range. */

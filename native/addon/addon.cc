@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "addon/errors.h"
+#include "addon/model_file_wrap.h"
 #include "addon/session_wrap.h"
 #include "addon/weights.h"
 #include "isa/isa.h"
@@ -25,6 +26,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("availableIsas", Napi::Function::New<AvailableIsas>(env));
   exports.Set("packWeights", Napi::Function::New<PackWeights>(env));
   exports.Set("unpackWeights", Napi::Function::New<UnpackWeights>(env));
+  exports.Set("NativeModelFile", ModelFileWrap::Define(env));
   exports.Set("NativeSession", SessionWrap::Define(env));
   return exports;
 }

@@ -118,6 +118,21 @@ size_t ToSize(const Napi::Value& value, const char* what) {
   return static_cast<size_t>(number);
 }
 
+ByteRange ToByteRange(const Napi::Value& offset, const Napi::Value& size) {
+  return {ToSize(offset, "offset"), ToSize(size, "size")};
+}
+
+PackedShape ToPackedShape(const Napi::Object& packed) {
+  PackedShape shape;
+  shape.format = ParseWeightFormat(ToString(packed.Get("format"), "format"));
+  shape.storage = ParseStorage(ToString(packed.Get("storage"), "storage"));
+  shape.rows = ToSize(packed.Get("rows"), "rows");
+  shape.cols = ToSize(packed.Get("cols"), "cols");
+  shape.block_cols = ToSize(packed.Get("blockCols"), "blockCols");
+  shape.chunk_rows = ToSize(packed.Get("chunkRows"), "chunkRows");
+  return shape;
+}
+
 std::string ToString(const Napi::Value& value, const char* what) {
   if (!value.IsString()) Mismatch(what, "a string");
   return value.As<Napi::String>().Utf8Value();

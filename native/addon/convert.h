@@ -5,6 +5,7 @@
 #include <string>
 
 #include "formats/matrix_view.h"
+#include "formats/model_file.h"
 #include "runtime/plan_spec.h"
 
 namespace espalier {
@@ -21,6 +22,9 @@ size_t ToSize(const Napi::Value& value, const char* what);
 std::string ToString(const Napi::Value& value, const char* what);
 ByteView ToBytes(const Napi::Value& value, const char* what);
 PlanSpec ToPlanSpec(const Napi::Value& value);
+ByteRange ToByteRange(const Napi::Value& offset, const Napi::Value& size);
+// { format, storage, rows, cols, blockCols, chunkRows }
+PackedShape ToPackedShape(const Napi::Object& packed);
 Napi::Object ToObject(const Napi::Value& value, const char* what);
 
 // (bytes, format, storage, rows, cols, offset, rowStride, colStride): a matrix in the caller's bytes, and how

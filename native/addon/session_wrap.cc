@@ -2,6 +2,7 @@
 
 #include "addon/convert.h"
 #include "addon/errors.h"
+#include "addon/model_file_wrap.h"
 #include "isa/isa.h"
 
 namespace espalier {
@@ -26,7 +27,10 @@ struct SessionWrap::Job {
 Napi::Function SessionWrap::Define(Napi::Env env) {
   return DefineClass(
       env, "NativeSession",
-      {InstanceMethod<&SessionWrap::AddConstant>("addConstant"),
+      {InstanceMethod<&SessionWrap::UseFile>("useFile"),
+       InstanceMethod<&SessionWrap::AddFileConstant>("addFileConstant"),
+       InstanceMethod<&SessionWrap::AddFileWeights>("addFileWeights"),
+       InstanceMethod<&SessionWrap::AddConstant>("addConstant"),
        InstanceMethod<&SessionWrap::AddWeights>("addWeights"),
        InstanceMethod<&SessionWrap::AddWinogradWeights>("addWinogradWeights"),
        InstanceMethod<&SessionWrap::RemoveWeights>("removeWeights"),
@@ -89,6 +93,37 @@ Napi::Value SessionWrap::AddWinogradWeights(const Napi::CallbackInfo& info) {
     }
     return Napi::Number::New(info.Env(),
                              static_cast<double>(Get().AddWinogradWeights(weights.view, weights.storage)));
+  });
+}
+
+// (file)
+void SessionWrap::UseFile(const Napi::CallbackInfo& info) {
+  Guarded(info.Env(), [&] { Get().UseFile(ModelFileWrap::From(info[0])); });
+}
+
+// (offset, size) -> id
+Napi::Value SessionWrap::AddFileConstant(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const ByteRange range = ToByteRange(info[0], info[1]);
+    return Napi::Number::New(info.Env(), static_cast<double>(Get().AddConstant(range)));
+  });
+}
+
+// ({ format, ..., sections: { name: { offset, size } } }) -> id
+Napi::Value SessionWrap::AddFileWeights(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const Napi::Object packed = ToObject(info[0], "packed weights");
+    const Napi::Object given = ToObject(packed.Get("sections"), "sections");
+    ModelFile::Ranges ranges{};
+    for (size_t i = 0; i < kSections; ++i) {
+      const char* name = NameOf(static_cast<Section>(i));
+      const Napi::Value section = given.Get(name);
+      if (section.IsUndefined()) continue;
+      const Napi::Object range = ToObject(section, name);
+      ranges[i] = ToByteRange(range.Get("offset"), range.Get("size"));
+    }
+    return Napi::Number::New(info.Env(),
+                             static_cast<double>(Get().AddWeights(ToPackedShape(packed), ranges)));
   });
 }
 

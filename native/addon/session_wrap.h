@@ -23,6 +23,9 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
   struct Job;
   struct Call;  // a run's plan and pointers
 
+  void UseFile(const Napi::CallbackInfo& info);
+  Napi::Value AddFileConstant(const Napi::CallbackInfo& info);
+  Napi::Value AddFileWeights(const Napi::CallbackInfo& info);
   Napi::Value AddConstant(const Napi::CallbackInfo& info);
   Napi::Value AddWeights(const Napi::CallbackInfo& info);
   Napi::Value AddWinogradWeights(const Napi::CallbackInfo& info);

@@ -9,18 +9,18 @@
 namespace espalier {
 namespace {
 
-constexpr const char* kParameters[] = {"rows", "cols", "blockCols", "chunkRows"};
-
 Napi::Object ToPacked(Napi::Env env, const PackedWeights& weights) {
   const PackedShape& shape = weights.shape();
   const Napi::Object packed = Napi::Object::New(env);
   packed.Set("format", NameOf(shape.format));
   packed.Set("storage", NameOf(shape.storage));
-  const size_t parameters[] = {shape.rows, shape.cols, shape.block_cols, shape.chunk_rows};
-  for (size_t i = 0; i < 4; ++i) packed.Set(kParameters[i], static_cast<double>(parameters[i]));
+  packed.Set("rows", static_cast<double>(shape.rows));
+  packed.Set("cols", static_cast<double>(shape.cols));
+  packed.Set("blockCols", static_cast<double>(shape.block_cols));
+  packed.Set("chunkRows", static_cast<double>(shape.chunk_rows));
   const Napi::Object sections = Napi::Object::New(env);
   for (size_t i = 0; i < kSections; ++i) {
-    const AlignedBuffer<uint8_t>& section = weights.section(static_cast<Section>(i));
+    const SharedBytes& section = weights.section(static_cast<Section>(i));
     if (section.empty()) continue;
     Napi::Uint8Array bytes = Napi::Uint8Array::New(env, section.size());
     std::memcpy(bytes.Data(), section.data(), section.size());
@@ -32,11 +32,7 @@ Napi::Object ToPacked(Napi::Env env, const PackedWeights& weights) {
 
 PackedWeights FromPacked(const Napi::Value& value) {
   const Napi::Object packed = ToObject(value, "packed weights");
-  PackedShape shape;
-  shape.format = ParseWeightFormat(ToString(packed.Get("format"), "format"));
-  shape.storage = ParseStorage(ToString(packed.Get("storage"), "storage"));
-  size_t* const parameters[] = {&shape.rows, &shape.cols, &shape.block_cols, &shape.chunk_rows};
-  for (size_t i = 0; i < 4; ++i) *parameters[i] = ToSize(packed.Get(kParameters[i]), kParameters[i]);
+  const PackedShape shape = ToPackedShape(packed);
   const Napi::Object given = ToObject(packed.Get("sections"), "sections");
   PackedWeights::Sections sections;
   for (size_t i = 0; i < kSections; ++i) {
@@ -44,8 +40,9 @@ PackedWeights FromPacked(const Napi::Value& value) {
     const Napi::Value section = given.Get(name);
     if (section.IsUndefined()) continue;
     const ByteView bytes = ToBytes(section, name);
-    sections[i] = AlignedBuffer<uint8_t>(bytes.size);
-    if (bytes.size != 0) std::memcpy(sections[i].data(), bytes.data, bytes.size);
+    AlignedBuffer<uint8_t> copy(bytes.size);
+    if (bytes.size != 0) std::memcpy(copy.data(), bytes.data, bytes.size);
+    sections[i] = std::move(copy);
   }
   return PackedWeights::FromSections(shape, std::move(sections));
 }

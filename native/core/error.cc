@@ -6,6 +6,8 @@ const char* ErrorCodeName(ErrorCode code) noexcept {
   switch (code) {
     case ErrorCode::kArgument:
       return "ERR_ESPALIER_ARGUMENT";
+    case ErrorCode::kFile:
+      return "ERR_ESPALIER_FILE";
     case ErrorCode::kModel:
       return "ERR_ESPALIER_MODEL";
     case ErrorCode::kUnsupported:

@@ -6,7 +6,7 @@
 namespace espalier {
 
 // The codes of src/errors.ts that native code can raise.
-enum class ErrorCode { kArgument, kModel, kUnsupported, kType, kShape, kReleased, kMemory, kInternal };
+enum class ErrorCode { kArgument, kFile, kModel, kUnsupported, kType, kShape, kReleased, kMemory, kInternal };
 
 // "ERR_ESPALIER_SHAPE" and so on.
 const char* ErrorCodeName(ErrorCode code) noexcept;

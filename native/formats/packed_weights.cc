@@ -128,7 +128,7 @@ size_t PackedWeights::stored_values() const {
 
 size_t PackedWeights::byte_size() const {
   size_t bytes = 0;
-  for (const AlignedBuffer<uint8_t>& section : sections_) bytes += section.size();
+  for (const SharedBytes& section : sections_) bytes += section.size();
   return bytes;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/shared_bytes.h"
 #include "formats/matrix_view.h"
 #include "formats/weight_format.h"
 #include "kernels/kernel_types.h"
@@ -26,11 +27,11 @@ struct PackedShape {
   size_t chunk_rows = 0;  // SELL only
 };
 
-// One weight matrix in the layout its kernels read. Owns its memory. The arrays do not depend on the machine:
-// little-endian, 64-byte aligned, the same for every instruction set.
+// One weight matrix in the layout its kernels read. The arrays do not depend on the machine: little-endian,
+// 64-byte aligned, the same for every instruction set. They are its own, or parts of a file.
 class PackedWeights {
  public:
-  using Sections = std::array<AlignedBuffer<uint8_t>, kSections>;
+  using Sections = std::array<SharedBytes, kSections>;
 
   // Reads the view once. Dense packs to 16-row blocks with every column. Block formats keep a block when any
   // of its weights is non-zero; the others keep the non-zero weights. Denormal weights are zeros.
@@ -48,9 +49,7 @@ class PackedWeights {
   size_t cols() const { return shape_.cols; }
   size_t stored_values() const;  // padding included
   size_t byte_size() const;      // of all sections
-  const AlignedBuffer<uint8_t>& section(Section section) const {
-    return sections_[static_cast<size_t>(section)];
-  }
+  const SharedBytes& section(Section section) const { return sections_[static_cast<size_t>(section)]; }
 
   BlockMatrix block() const;  // for dense and block formats
   CsrMatrix csr() const;

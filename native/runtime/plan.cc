@@ -25,7 +25,8 @@ bool WritesNothing(const StepSpec& step) {
 
 }  // namespace
 
-Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std::vector<Constant> constants,
+Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads,
+           std::vector<SharedBytes> constants,
            const std::function<std::shared_ptr<const PackedWeights>(size_t)>& weights)
     : input_bytes_(spec.input_bytes),
       output_bytes_(spec.output_bytes),
@@ -33,15 +34,15 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std
       session_constants_(constants_.size()),
       arena_(spec.arena_bytes) {
   for (const std::vector<uint8_t>& bytes : spec.constants) {
-    auto constant = std::make_shared<AlignedBuffer<uint8_t>>(bytes.size());
-    if (!bytes.empty()) std::memcpy(constant->data(), bytes.data(), bytes.size());
-    constants_.push_back(std::move(constant));
+    AlignedBuffer<uint8_t> constant(bytes.size());
+    if (!bytes.empty()) std::memcpy(constant.data(), bytes.data(), bytes.size());
+    constants_.emplace_back(std::move(constant));
   }
   bases_.assign(1 + input_bytes_.size() + output_bytes_.size() + constants_.size(), nullptr);
   bases_[0] = arena_.data();
   for (size_t i = 0; i < constants_.size(); ++i) {
     // Steps never write to a constant: only an output may be resolved for writing.
-    bases_[1 + input_bytes_.size() + output_bytes_.size() + i] = const_cast<uint8_t*>(constants_[i]->data());
+    bases_[1 + input_bytes_.size() + output_bytes_.size() + i] = const_cast<uint8_t*>(constants_[i].data());
   }
 
   const BuildContext build{kernels, threads, [this](const TensorRef& tensor) { return Resolve(tensor); },
@@ -89,7 +90,7 @@ Address Plan::Resolve(const TensorRef& tensor) const {
     case Space::kConstant:
     case Space::kPlanConstant:
       if (tensor.space == Space::kPlanConstant) index += session_constants_;
-      available = index < constants_.size() ? constants_[index]->size() : 0;
+      available = index < constants_.size() ? constants_[index].size() : 0;
       slot = first_constant + index;
       break;
   }

@@ -6,12 +6,11 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/shared_bytes.h"
 #include "runtime/step.h"
 #include "runtime/thread_team.h"
 
 namespace espalier {
-
-using Constant = std::shared_ptr<const AlignedBuffer<uint8_t>>;
 
 enum class RunStatus { kDone, kCancelled, kFailed };
 
@@ -19,7 +18,7 @@ enum class RunStatus { kDone, kCancelled, kFailed };
 class Plan {
  public:
   // Throws Error when a step cannot be built or a tensor lies outside its memory.
-  Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std::vector<Constant> constants,
+  Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads, std::vector<SharedBytes> constants,
        const std::function<std::shared_ptr<const PackedWeights>(size_t)>& weights);
 
   size_t input_count() const { return input_bytes_.size(); }
@@ -51,7 +50,7 @@ class Plan {
 
   std::vector<size_t> input_bytes_;
   std::vector<size_t> output_bytes_;
-  std::vector<Constant> constants_;  // those of the session, then those of the plan
+  std::vector<SharedBytes> constants_;  // those of the session, then those of the plan
   size_t session_constants_ = 0;
   AlignedBuffer<uint8_t> arena_;
   std::vector<std::unique_ptr<Step>> steps_;

@@ -9,9 +9,24 @@ Session::Session(const KernelTable& kernels, size_t threads, size_t spin_microse
     : kernels_(kernels), team_(threads, spin_microseconds) {}
 
 size_t Session::AddConstant(const uint8_t* bytes, size_t byte_length) {
-  auto constant = std::make_shared<AlignedBuffer<uint8_t>>(byte_length);
-  if (byte_length != 0) std::memcpy(constant->data(), bytes, byte_length);
-  constants_.push_back(std::move(constant));
+  AlignedBuffer<uint8_t> constant(byte_length);
+  if (byte_length != 0) std::memcpy(constant.data(), bytes, byte_length);
+  constants_.emplace_back(std::move(constant));
+  return constants_.size() - 1;
+}
+
+void Session::UseFile(std::shared_ptr<const ModelFile> file) {
+  if (file_ != nullptr) throw Error(ErrorCode::kArgument, "Expected one file for a session, got a second");
+  file_ = std::move(file);
+}
+
+const ModelFile& Session::File() const {
+  if (file_ == nullptr) throw Error(ErrorCode::kArgument, "Expected a file that the session uses, got none");
+  return *file_;
+}
+
+size_t Session::AddConstant(ByteRange range) {
+  constants_.push_back(File().Numbers(range));
   return constants_.size() - 1;
 }
 
@@ -26,6 +41,11 @@ size_t Session::AddWinogradWeights(const MatrixView& filters, Storage storage) {
   return AddWeights({reinterpret_cast<const uint8_t*>(transformed.data()), transformed.size() * sizeof(float),
                      transformed.size() / channels, channels, 0, channels, 1},
                     WeightFormat::kDense, storage);
+}
+
+size_t Session::AddWeights(const PackedShape& shape, const ModelFile::Ranges& sections) {
+  weights_.push_back(File().Weights(shape, sections));
+  return weights_.size() - 1;
 }
 
 void Session::RemoveWeights(size_t id) {
@@ -59,6 +79,7 @@ void Session::Run(Plan& plan, const uint8_t* const* inputs, uint8_t* const* outp
   if (status == RunStatus::kCancelled)
     throw Error(ErrorCode::kReleased, "The session was released during the run");
   if (status == RunStatus::kFailed) throw Error(ErrorCode::kArgument, plan.FailureMessage());
+  if (file_ != nullptr) file_->CheckThere();
 }
 
 }  // namespace espalier

@@ -119,22 +119,30 @@ TEST(PackedWeights, NumbersTooManyColumnsOnlyWhereItCan) {
   }
 }
 
-// Arrays as they come from a file.
-PackedWeights::Sections CopySections(const PackedWeights& packed) {
-  PackedWeights::Sections copies;
+// Arrays as they come from a file, which a test may change.
+using RawSections = std::array<AlignedBuffer<uint8_t>, kSections>;
+
+RawSections CopySections(const PackedWeights& packed) {
+  RawSections copies;
   for (size_t i = 0; i < kSections; ++i) {
-    const AlignedBuffer<uint8_t>& section = packed.section(static_cast<Section>(i));
+    const SharedBytes& section = packed.section(static_cast<Section>(i));
     copies[i] = AlignedBuffer<uint8_t>(section.size());
     if (!section.empty()) std::memcpy(copies[i].data(), section.data(), section.size());
   }
   return copies;
 }
 
+PackedWeights WithSections(const PackedWeights& packed, RawSections raw) {
+  PackedWeights::Sections sections;
+  for (size_t i = 0; i < kSections; ++i) sections[i] = std::move(raw[i]);
+  return PackedWeights::FromSections(packed.shape(), std::move(sections));
+}
+
 TEST(PackedWeights, TakesItsOwnSectionsBack) {
   for (const WeightFormat format : kFormats) {
     const std::vector<float> weights = RandomWeights(600, 300, 0.8, 4);
     const PackedWeights packed = PackDense(weights, 600, 300, format);
-    EXPECT_EQ(Unpacked(PackedWeights::FromSections(packed.shape(), CopySections(packed))), weights);
+    EXPECT_EQ(Unpacked(WithSections(packed, CopySections(packed))), weights);
   }
 }
 
@@ -149,19 +157,19 @@ TEST(PackedWeights, RefusesSectionsThatLeaveTheMatrix) {
       const size_t size = packed.section(static_cast<Section>(i)).size();
       for (size_t byte = 0; byte < size; ++byte) {
         for (const int flip : {1, 0x80, 0xff}) {
-          PackedWeights::Sections sections = CopySections(packed);
+          RawSections sections = CopySections(packed);
           sections[i][byte] = static_cast<uint8_t>(sections[i][byte] ^ flip);
           try {
-            Unpacked(PackedWeights::FromSections(packed.shape(), std::move(sections)));
+            Unpacked(WithSections(packed, std::move(sections)));
           } catch (const Error& error) {
             ++refused;
             EXPECT_EQ(error.code(), ErrorCode::kModel);
           }
         }
       }
-      PackedWeights::Sections longer = CopySections(packed);
+      RawSections longer = CopySections(packed);
       longer[i] = AlignedBuffer<uint8_t>(size + 1);
-      EXPECT_THROW(PackedWeights::FromSections(packed.shape(), std::move(longer)), Error);
+      EXPECT_THROW(WithSections(packed, std::move(longer)), Error);
     }
     EXPECT_EQ(refused > 0, format != WeightFormat::kDense);
   }
@@ -172,13 +180,13 @@ TEST(PackedWeights, IgnoresValuesPastTheLastRow) {
   for (const WeightFormat format : kFormats) {
     const std::vector<float> weights(1 * 40, 1.0f);
     const PackedWeights packed = PackDense(weights, 1, 40, format);
-    PackedWeights::Sections sections = CopySections(packed);
+    RawSections sections = CopySections(packed);
     AlignedBuffer<uint8_t>& values = sections[static_cast<size_t>(Section::kValues)];
     for (size_t i = 0; i + 4 <= values.size(); i += 4) {
       const float one = 1.0f;
       std::memcpy(values.data() + i, &one, sizeof(one));
     }
-    EXPECT_EQ(Unpacked(PackedWeights::FromSections(packed.shape(), std::move(sections))), weights);
+    EXPECT_EQ(Unpacked(WithSections(packed, std::move(sections))), weights);
   }
 }
 

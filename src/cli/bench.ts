@@ -17,7 +17,7 @@ interface BenchArguments extends SessionArguments {
 
 export function addBench(program: Command, io: Io): void {
   addSessionOptions(program.command('bench').description('time a model on random inputs'))
-    .argument('<model>', 'an ONNX model')
+    .argument('<model>', 'an ONNX model or a compiled one')
     .option('--runs <n>', 'stop after this many timed runs', wholeNumber(1))
     .option('--warmup <n>', 'runs before the first timed one', wholeNumber(0), 10)
     .option('--seconds <n>', 'stop after this long (default: 3, or no limit with --runs)', finiteNumber)

@@ -13,7 +13,7 @@ interface ExplainArguments extends SessionArguments {
 
 export function addExplain(program: Command, io: Io): void {
   addSessionOptions(program.command('explain').description('say how each layer would run, and why'))
-    .argument('<model>', 'an ONNX model')
+    .argument('<model>', 'an ONNX model or a compiled one')
     .option('--json', 'print JSON')
     .action(async (model: string, given: ExplainArguments) => {
       const { session: opened, feeds } = await openSession(model, given, io);

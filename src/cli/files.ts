@@ -36,7 +36,11 @@ export async function checkFolder(file: string): Promise<void> {
  * and an existing file keeps its mode.
  * @throws EspalierError ERR_ESPALIER_FILE
  */
-export async function writeWhole(file: string, bytes: Uint8Array, force: boolean): Promise<void> {
+export async function writeWhole(
+  file: string,
+  bytes: Uint8Array | readonly Uint8Array[],
+  force: boolean,
+): Promise<void> {
   const existing = await findExisting(file);
   if (existing !== undefined && !force) throw exists(file);
   const target = existing?.file ?? file;
@@ -57,9 +61,13 @@ export async function writeWhole(file: string, bytes: Uint8Array, force: boolean
   }
 }
 
-async function fill(handle: FileHandle, bytes: Uint8Array, mode: number | undefined): Promise<void> {
+async function fill(
+  handle: FileHandle,
+  bytes: Uint8Array | readonly Uint8Array[],
+  mode: number | undefined,
+): Promise<void> {
   try {
-    await handle.writeFile(bytes);
+    for (const part of bytes instanceof Uint8Array ? [bytes] : bytes) await handle.writeFile(part);
     if (mode !== undefined) await handle.chmod(mode);
     await handle.sync();
   } finally {

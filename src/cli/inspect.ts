@@ -1,20 +1,38 @@
 import type { Command } from 'commander';
 import { EspalierError } from '../errors.js';
 import { inspectGraph, type LayerReport, type ModelReport } from '../evaluate/inspect.js';
+import { inspectEsp } from '../evaluate/inspect_esp.js';
 import { inspectTensors, type TensorsReport } from '../evaluate/inspect_tensors.js';
 import { openFile } from '../formats/open.js';
 import type { Graph, ValueInfo } from '../graph/graph.js';
 import { assertSupported } from '../graph/supported.js';
 import { bytes, count, dims, percent, printable, shortCount, table } from '../text.js';
+import { describeCompiled, packedTable } from './inspect_esp.js';
 import { type Io, print } from './io.js';
 
 export function addInspect(program: Command, io: Io): void {
   program
     .command('inspect')
     .description('show inputs, outputs, operators, parameters, and the zeros of each layer or tensor')
-    .argument('<file>', 'an ONNX model, or tensors: safetensors, its index, .npz, .npy')
+    .argument('<file>', 'an ONNX model, a compiled one, or tensors: safetensors, its index, .npz, .npy')
+    .option('--verify', 'check all of a compiled model against its hashes')
     .option('--json', 'print JSON')
-    .action(async (file: string, { json }: { json?: boolean }) => {
+    .action(async (file: string, { json, verify = false }: { json?: boolean; verify?: boolean }) => {
+      const compiled = await inspectEsp(file, verify);
+      if (compiled !== undefined) {
+        const report = { ...compiled, unsupported: null };
+        print(io, json, report, () =>
+          [describe(file, report, describeCompiled(report.compiled)), '', packedTable(report.compiled)].join(
+            '\n',
+          ),
+        );
+        return;
+      }
+      if (verify)
+        throw new EspalierError(
+          'ERR_ESPALIER_ARGUMENT',
+          `Expected a compiled model for --verify, got ${file}`,
+        );
       const content = await openFile(file);
       if (content.format === 'onnx') {
         const report = { ...inspectGraph(content.graph), unsupported: unsupported(content.graph) };
@@ -38,10 +56,15 @@ function unsupported(graph: Graph): string | null {
   }
 }
 
-function describe(model: string, report: ModelReport & { readonly unsupported: string | null }): string {
+function describe(
+  model: string,
+  report: ModelReport & { readonly unsupported: string | null },
+  more: readonly string[] = [],
+): string {
   const { opsets, inputs, outputs, operators, parameters, layers } = report;
   const lines = [
     `model       ${model}`,
+    ...more,
     `opset       ${Object.entries(opsets)
       .map(([domain, version]) => (domain === '' ? String(version) : `${domain} ${version}`))
       .join(', ')}`,

@@ -3,6 +3,7 @@ import { EspalierError } from '../errors.js';
 import { printable } from '../text.js';
 import { packageVersion } from '../version.js';
 import { addBench } from './bench.js';
+import { addCompile } from './compile.js';
 import { addConvert } from './convert.js';
 import { addDiff } from './diff.js';
 import { addDoctor } from './doctor.js';
@@ -28,6 +29,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addInspect(program, io);
   addGroups(program, io);
   addPrune(program, io);
+  addCompile(program, io);
   addConvert(program, io);
   addDiff(program, io);
   addExplain(program, io);

@@ -1,11 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { exportOnnx, readOnnx } from '../formats/onnx/index.js';
 import type { Graph } from '../graph/graph.js';
+import { withHistory } from '../graph/history.js';
 import { applyPruning } from '../prune/apply.js';
 import { planPruning } from '../prune/plan.js';
 import { formatPruningPlan, planTotals } from '../prune/print.js';
 import { isPattern, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { bytes } from '../text.js';
+import { packageVersion } from '../version.js';
 import { finiteNumber, matcher, outputFile } from './arguments.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { type Io, print } from './io.js';
@@ -86,7 +88,8 @@ export function addPrune(program: Command, io: Io): void {
     await finish(applyPruning(ordered, plan), data, () => formatPruningPlan(plan));
 
     async function finish(pruned: Graph, result: object, text: () => string): Promise<void> {
-      const content = exportOnnx(pruned);
+      const step = { step: 'prune', by: `espalier ${packageVersion()}`, ...options };
+      const content = exportOnnx(withHistory(pruned, step));
       await writeWhole(output, content, force);
       print(io, json, { output, bytes: content.length, ...result }, text);
       io.err(`wrote ${output}, ${bytes(content.length)}\n`);

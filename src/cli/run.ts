@@ -17,7 +17,7 @@ interface RunArguments extends SessionArguments {
 
 export function addRun(program: Command, io: Io): void {
   addSessionOptions(program.command('run').description('run a model once and show its outputs'))
-    .argument('<model>', 'an ONNX model')
+    .argument('<model>', 'an ONNX model or a compiled one')
     .option(
       '--input <name=file>',
       'a .bin (raw), .npy or .json file for an input; others are random',

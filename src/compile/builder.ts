@@ -1,5 +1,6 @@
 import { EspalierError } from '../errors.js';
 import type { Node, StaticGraph, TensorData } from '../graph/graph.js';
+import type { Layer } from '../graph/layers.js';
 import type { StepSpec } from '../native/addon.js';
 import { unaryCode } from '../native/codes.js';
 import type { LayerAnalysis } from '../sparse/analyze.js';
@@ -57,6 +58,8 @@ export interface WeightPacking {
 
 /** Packs weights once per session, however many plans use them. */
 export interface WeightStore {
+  /** What is known of a layer's weight without a look at it. */
+  analysisOf?(layer: Layer, data: TensorData): LayerAnalysis | undefined;
   choose(request: LayerRequest): FormatChoice;
   pack(matrix: WeightMatrix, packing: WeightPacking): number;
 }

@@ -1,5 +1,6 @@
+import { byteCount } from '../graph/data.js';
 import type { Graph, ValueInfo } from '../graph/graph.js';
-import { findLayers } from '../graph/layers.js';
+import { findLayers, type Layer } from '../graph/layers.js';
 import { analyzeLayer, type LayerAnalysis } from '../sparse/analyze.js';
 import { elementCount } from '../tensor.js';
 
@@ -25,9 +26,13 @@ export interface LayerReport extends Omit<LayerAnalysis, 'storedWeights' | 'dens
 
 /**
  * Describes a graph: its interface, operators, parameters, and the zeros in each layer.
+ * @param analyze gives the analysis of a layer; default: counts its zeros
  * @throws EspalierError ERR_ESPALIER_MODEL when a weight's bytes do not fit its dims.
  */
-export function inspectGraph(graph: Graph): ModelReport {
+export function inspectGraph(
+  graph: Graph,
+  analyze: (graph: Graph, layer: Layer) => LayerAnalysis = analyzeLayer,
+): ModelReport {
   const constants = [...graph.constants.values()];
   return {
     name: graph.name,
@@ -38,10 +43,10 @@ export function inspectGraph(graph: Graph): ModelReport {
     parameters: {
       constants: constants.length,
       count: constants.reduce((sum, { dims }) => sum + elementCount(dims), 0),
-      bytes: constants.reduce((sum, { bytes }) => sum + bytes.length, 0),
+      bytes: constants.reduce((sum, { type, dims }) => sum + byteCount(type, dims), 0),
     },
     layers: findLayers(graph).map((layer) => {
-      const { storedWeights, denseStored, ...zeros } = analyzeLayer(graph, layer);
+      const { storedWeights, denseStored, ...zeros } = analyze(graph, layer);
       const shape = graph.constants.get(layer.weight)?.dims ?? [];
       return { name: layer.name, shape, ...zeros };
     }),

@@ -14,6 +14,7 @@ export { GraphBuilder, type PlainAttribute } from './builder.js';
 export { canonicalize } from './canonicalize.js';
 export { fromNumbers, readNumbers } from './data.js';
 export type { Attribute, Dim, Graph, Node, StaticGraph, TensorData, ValueInfo } from './graph.js';
+export { historyOf, withHistory } from './history.js';
 export { type LoadWeightsOptions, loadWeights } from './load_weights.js';
 export type { OperatorDefinition, TypeAndDims } from './operators/definition.js';
 export { operators } from './operators/registry.js';

@@ -39,6 +39,11 @@ export function findLayers(graph: Graph): Layer[] {
   return graph.nodes.flatMap((node) => layersOf(graph, node));
 }
 
+/** The number of weights of all layers. */
+export function layerWeights(graph: Graph): number {
+  return findLayers(graph).reduce((sum, { groups, outputs, inputs }) => sum + groups * outputs * inputs, 0);
+}
+
 /** Whether a layer is a convolution with one input channel for each of several groups. */
 export function isDepthwise(graph: Graph, layer: Layer): boolean {
   return layer.op === 'Conv' && layer.groups > 1 && graph.constants.get(layer.weight)?.dims[1] === 1;

@@ -94,10 +94,10 @@ class Specializer implements Host {
       this.#values.set(name, { type, dims });
       if (mayDecide({ type, dims })) this.#deciders.set(name, [name]);
     }
-    for (const [name, { type, dims, bytes }] of graph.constants) {
+    for (const [name, { type, dims }] of graph.constants) {
       checkRank(`constant ${JSON.stringify(name)}`, dims);
       this.#values.set(name, { type, dims });
-      this.#foldBudget += 2 * bytes.byteLength;
+      this.#foldBudget += 2 * byteCount(type, dims);
     }
     this.#canonicalizer = new Canonicalizer(graph, {
       rank: (value) => this.#values.get(value)?.dims.length,
@@ -289,7 +289,7 @@ function isFoldable(
     if (input === '') continue;
     const constant = context.constant(i);
     if (constant === undefined) return false;
-    inputBytes += constant.bytes.byteLength;
+    inputBytes += byteCount(constant.type, constant.dims);
   }
   return bytesOf(outputs) <= Math.min(budget, Math.max(largestFold, inputBytes));
 }

@@ -35,8 +35,27 @@ export interface PlanSpec {
   readonly steps: readonly StepSpec[];
 }
 
+/** native/addon/model_file_wrap.cc: a file's bytes, which all sessions of the process share. Throws EspalierError. */
+export interface NativeModelFile {
+  readonly size: number;
+  readonly mapped: boolean;
+  /** A copy of bytes [offset, offset + size). */
+  read(offset: number, size: number): Uint8Array;
+}
+
+/** A packed matrix whose sections lie in a file. */
+export interface FileWeights extends Omit<PackedWeights, 'sections'> {
+  readonly sections: Readonly<Record<string, { readonly offset: number; readonly size: number }>>;
+}
+
 /** native/addon/session_wrap.cc. Every method throws EspalierError. */
 export interface NativeSession {
+  /** Before all else: the file that the next two mean. */
+  useFile(file: NativeModelFile): void;
+  /** Numbers, used where they lie. */
+  addFileConstant(offset: number, size: number): number;
+  /** Checked, and used where they lie. */
+  addFileWeights(weights: FileWeights): number;
   addConstant(bytes: Uint8Array): number;
   /** Element (r, c) is the float32 number `offset + r * rowStride + c * colStride` of `bytes`. */
   addWeights(
@@ -76,6 +95,11 @@ export interface NativeAddon {
     threads: number,
     spinMicroseconds: number,
   ) => NativeSession;
+  /** A file, mapped when asked for and possible, or a copy of its bytes. */
+  readonly NativeModelFile: new (
+    pathOrBytes: string | Uint8Array,
+    map?: boolean,
+  ) => NativeModelFile;
   /** The view is that of `addWeights`. */
   packWeights(
     bytes: Uint8Array,

@@ -1,5 +1,6 @@
 import type { Graph } from '../graph/graph.js';
 import { isDepthwise, type Layer } from '../graph/layers.js';
+import { completeAnalysis } from './counts.js';
 import type { BlockPattern, Pattern } from './patterns.js';
 import { StructureCounter } from './structure.js';
 import { storedBits } from './weights.js';
@@ -99,37 +100,19 @@ export function analyzeLayer(graph: Graph, layer: Layer): LayerAnalysis {
 
   const weights = groups * outputs * inputs;
   const nonZeros = weights - zeros - denormals;
-  const blocks = (rows: number) => groups * Math.ceil(outputs / rows) * inputs;
-  const ratio = (stored: number) => (nonZeros === 0 ? 1 : stored / nonZeros);
-  const storedWeights = { '16x1': 16 * kept['16x1'], '8x1': 8 * kept['8x1'], '4x1': 4 * kept['4x1'] };
-  return {
-    op: layer.op,
-    groups,
-    outputs,
-    inputs,
-    weights,
-    zeros,
-    denormals,
-    sparsity: (zeros + denormals) / weights,
-    pattern: structure.pattern(nonZeros, weights),
-    blockSparsity: {
-      '16x1': 1 - kept['16x1'] / blocks(16),
-      '8x1': 1 - kept['8x1'] / blocks(8),
-      '4x1': 1 - kept['4x1'] / blocks(4),
+  return completeAnalysis(
+    { op: layer.op, groups, outputs, inputs, depthwise: isDepthwise(graph, layer) },
+    {
+      zeros,
+      denormals,
+      pattern: structure.pattern(nonZeros, weights),
+      blocks: kept,
+      rowBalance: fullestRows === 0 ? 1 : nonZeros / fullestRows,
+      largest: largestBits > infinityBits ? Number.NaN : floatOfBits(largestBits),
+      emptyOutputs: countZeros(rowCounts),
+      emptyInputs,
     },
-    storedWeights,
-    storedRatio: {
-      '16x1': ratio(storedWeights['16x1']),
-      '8x1': ratio(storedWeights['8x1']),
-      '4x1': ratio(storedWeights['4x1']),
-    },
-    denseStored: 16 * blocks(16),
-    rowBalance: fullestRows === 0 ? 1 : nonZeros / fullestRows,
-    largest: largestBits > infinityBits ? Number.NaN : floatOfBits(largestBits),
-    emptyOutputs: countZeros(rowCounts),
-    emptyInputs,
-    depthwise: isDepthwise(graph, layer),
-  };
+  );
 }
 
 function countZeros(counts: Uint8Array | Uint32Array): number {

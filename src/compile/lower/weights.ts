@@ -58,7 +58,7 @@ export function packMatrices(
   const data = builder.graph.constants.get(layer.weight) as TensorData;
   const matrices = parts?.map((part) => ({ data, ...part })) ?? matricesOf(layer, data);
   const { n, batch } = tokensOf(step);
-  const analysis = analysisOf(builder.graph, layer, data);
+  const analysis = builder.weights.analysisOf?.(layer, data) ?? analysisOf(builder.graph, layer, data);
   const timed = step.op === 'matmul' ? matrices.slice(0, 1) : matrices;
   const choice = builder.weights.choose({ analysis, n, batch, step, matrices: timed });
   const { op, winograd } = algorithmOf(step, choice);
@@ -70,7 +70,8 @@ export function packMatrices(
   return { op, weights };
 }
 
-function matricesOf({ groups, outputs, inputs, outputStride, inputStride }: Layer, data: TensorData) {
+/** The matrices of a layer in its weight, one for each group. */
+export function matricesOf({ groups, outputs, inputs, outputStride, inputStride }: Layer, data: TensorData) {
   return Array.from(
     { length: groups },
     (_, group): WeightMatrix => ({

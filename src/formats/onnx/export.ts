@@ -1,4 +1,5 @@
 import { EspalierError } from '../../errors.js';
+import { byteCount } from '../../graph/data.js';
 import type { Dim, Graph, Node, TensorData, ValueInfo } from '../../graph/graph.js';
 import { codeOfType } from '../../graph/type_codes.js';
 import { writeAttribute } from './attributes.js';
@@ -12,7 +13,7 @@ import {
   type TensorProto,
   type ValueInfoProto,
 } from './schema.js';
-import { fromBigInt, toBigInt } from './wire.js';
+import { externalLocation, fromBigInt, toBigInt } from './wire.js';
 
 /** Protobuf's own limit on the size of a message. */
 const largestModelBytes = 2 ** 31 - 1;
@@ -23,12 +24,24 @@ const defaultIrVersion = 10n;
 /** Up to this IR version every initializer had to be an input of the graph too. */
 const lastVersionWithInitializersAsInputs = 3n;
 
+/** Bytes [offset, offset + length) of a file beside the model. */
+export interface ExternalPlace {
+  readonly location: string;
+  readonly offset?: number;
+  readonly length?: number;
+}
+
+export interface ExportOptions {
+  /** Says of a constant where its bytes lie when they are not to be in the model. Whoever says so writes them there. */
+  readonly external?: (name: string, data: TensorData) => ExternalPlace | undefined;
+}
+
 /**
  * The bytes of an ONNX model with the graph's own opsets; constants become initializers. Importing them gives an
  * equal graph.
  * @throws EspalierError ERR_ESPALIER_UNSUPPORTED when the model would pass the 2 GiB that protobuf allows
  */
-export function exportOnnx(graph: Graph): Uint8Array {
+export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
   const fields = modelFields(graph);
   const irVersion = fields.ir_version === undefined ? defaultIrVersion : toBigInt(fields.ir_version);
   const model: ModelProto = {
@@ -38,9 +51,9 @@ export function exportOnnx(graph: Graph): Uint8Array {
       domain,
       version: fromBigInt(BigInt(version)),
     })),
-    graph: writeGraph(graph, irVersion <= lastVersionWithInitializersAsInputs),
+    graph: writeGraph(graph, irVersion <= lastVersionWithInitializersAsInputs, options),
   };
-  const weightBytes = countConstantBytes(graph);
+  const weightBytes = countConstantBytes(graph, options);
   if (weightBytes > largestModelBytes) {
     throw new EspalierError(
       'ERR_ESPALIER_UNSUPPORTED',
@@ -50,13 +63,15 @@ export function exportOnnx(graph: Graph): Uint8Array {
   return modelType.encode(model).finish();
 }
 
-function countConstantBytes(graph: Graph): number {
+function countConstantBytes(graph: Graph, { external }: ExportOptions): number {
   let sum = 0;
-  for (const { bytes } of graph.constants.values()) sum += bytes.byteLength;
+  for (const [name, data] of graph.constants) {
+    if (external?.(name, data) === undefined) sum += byteCount(data.type, data.dims);
+  }
   return sum;
 }
 
-function writeGraph(graph: Graph, constantsAreInputs: boolean): GraphProto {
+function writeGraph(graph: Graph, constantsAreInputs: boolean, options: ExportOptions): GraphProto {
   const { quantization_annotation: annotations, ...extras } = extrasOf(graph, 'graph');
   const constants = [...graph.constants];
   const inputs = constantsAreInputs
@@ -70,7 +85,7 @@ function writeGraph(graph: Graph, constantsAreInputs: boolean): GraphProto {
     initializer: constants.map(([name, data]) => ({
       ...extrasOf(graph, 'tensor', name),
       name,
-      ...writeTensor(data),
+      ...writeConstant(data, options.external?.(name, data)),
     })),
     input: inputs.map((value) => writeValueInfo(graph, value)),
     output: graph.outputs.map((value) => writeValueInfo(graph, value)),
@@ -88,14 +103,24 @@ function writeNode(graph: Graph, node: Node, constantsAreInputs: boolean): NodeP
     attribute: [...node.attributes].map(([name, attribute]) =>
       writeAttribute(name, attribute, {
         tensor: writeTensor,
-        graph: (inner) => writeGraph(inner, constantsAreInputs),
+        graph: (inner) => writeGraph(inner, constantsAreInputs, {}),
       }),
     ),
   };
 }
 
-function writeTensor({ type, dims, bytes }: TensorData): TensorProto {
-  return { dims: dims.map((dim) => fromBigInt(BigInt(dim))), data_type: codeOfType[type], raw_data: bytes };
+function writeTensor(data: TensorData): TensorProto {
+  return { ...writeShape(data), raw_data: data.bytes };
+}
+
+function writeShape({ type, dims }: Pick<TensorData, 'type' | 'dims'>): TensorProto {
+  return { dims: dims.map((dim) => fromBigInt(BigInt(dim))), data_type: codeOfType[type] };
+}
+
+function writeConstant(data: TensorData, place: ExternalPlace | undefined): TensorProto {
+  if (place === undefined) return writeTensor(data);
+  const fields = Object.entries(place).map(([key, value]) => ({ key, value: String(value) }));
+  return { ...writeShape(data), external_data: fields, data_location: externalLocation };
 }
 
 function writeValueInfo(graph: Graph, { name, type, dims, undeclared }: ValueInfo): ValueInfoProto {

@@ -14,8 +14,15 @@ import {
   keepTensorFields,
   keepValueFields,
 } from './metadata.js';
-import type { DimensionProto, GraphProto, NodeProto, ValueInfoProto } from './schema.js';
-import { type ResolveExternal, readSparseTensor, readTensor, readType } from './tensors.js';
+import type { DimensionProto, GraphProto, NodeProto, TensorProto, ValueInfoProto } from './schema.js';
+import {
+  locationOf,
+  type ResolveExternal,
+  readSparseTensor,
+  readTensor,
+  readType,
+  readTypeAndDims,
+} from './tensors.js';
 import { toBigInt } from './wire.js';
 
 export interface ImportOptions {
@@ -23,7 +30,18 @@ export interface ImportOptions {
   readonly name?: string;
   /** Gives the bytes of an external data file, by the location the model names. */
   readonly resolveExternal?: ResolveExternal;
+  /**
+   * Gives a constant whose bytes are not in the model, by its name and the location that the model names for them. It
+   * is asked before `resolveExternal`.
+   */
+  readonly resolveConstant?: ResolveConstant;
 }
+
+export type ResolveConstant = (
+  name: string,
+  tensor: Pick<TensorData, 'type' | 'dims'>,
+  location: string,
+) => TensorData | undefined;
 
 /**
  * The graph of an ONNX model. Weights are not copied: `bytes` must not change while the graph is in use.
@@ -39,7 +57,7 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
   }
   if (opsets.size === 0)
     throw new EspalierError('ERR_ESPALIER_MODEL', `Expected ${name} to import an opset, got none`);
-  const importer = new GraphImporter(opsets, options.resolveExternal);
+  const importer = new GraphImporter(opsets, options);
   try {
     const graph = importer.read(model.graph ?? {});
     const metadata = { ...graph.metadata };
@@ -69,10 +87,12 @@ function canonicalDomain(domain: string): string {
 class GraphImporter {
   readonly #opsets: ReadonlyMap<string, number>;
   readonly #resolveExternal: ResolveExternal | undefined;
+  readonly #resolveConstant: ResolveConstant | undefined;
 
-  constructor(opsets: ReadonlyMap<string, number>, resolveExternal: ResolveExternal | undefined) {
+  constructor(opsets: ReadonlyMap<string, number>, { resolveExternal, resolveConstant }: ImportOptions) {
     this.#opsets = opsets;
     this.#resolveExternal = resolveExternal;
+    this.#resolveConstant = resolveConstant;
   }
 
   /** @param isInner whether types of inputs and outputs may be left out */
@@ -107,11 +127,7 @@ class GraphImporter {
     const constants = new Map<string, TensorData>();
     for (const tensor of proto.initializer ?? []) {
       const name = tensor.name ?? '';
-      define(
-        constants,
-        name,
-        readTensor(tensor, `initializer ${JSON.stringify(name)}`, this.#resolveExternal),
-      );
+      define(constants, name, this.#readInitializer(tensor, name));
       keepTensorFields(metadata, tensor);
     }
     for (const sparse of proto.sparse_initializer ?? []) {
@@ -120,6 +136,16 @@ class GraphImporter {
       define(constants, name, readSparseTensor(sparse, what, this.#resolveExternal));
     }
     return constants;
+  }
+
+  #readInitializer(tensor: TensorProto, name: string): TensorData {
+    const what = `initializer ${JSON.stringify(name)}`;
+    const location = locationOf(tensor);
+    const resolved =
+      location === undefined || this.#resolveConstant === undefined
+        ? undefined
+        : this.#resolveConstant(name, readTypeAndDims(tensor, what), location);
+    return resolved ?? readTensor(tensor, what, this.#resolveExternal);
   }
 
   #readNode(proto: NodeProto, name: string): Node {

@@ -1,2 +1,2 @@
-export { exportOnnx } from './export.js';
-export { type ImportOptions, importOnnx, readOnnx } from './import.js';
+export { type ExportOptions, type ExternalPlace, exportOnnx } from './export.js';
+export { type ImportOptions, importOnnx, type ResolveConstant, readOnnx } from './import.js';

@@ -19,8 +19,7 @@ const largestDenseBytes = 2 ** 31;
  *   element types espalier does not store
  */
 export function readTensor(proto: TensorProto, what: string, resolveExternal?: ResolveExternal): TensorData {
-  const type = readType(proto.data_type ?? 0, what);
-  const dims = readDims(proto.dims ?? [], what);
+  const { type, dims } = readTypeAndDims(proto, what);
   if (proto.segment != null) {
     throw new EspalierError(
       'ERR_ESPALIER_UNSUPPORTED',
@@ -39,6 +38,16 @@ export function readTensor(proto: TensorProto, what: string, resolveExternal?: R
     );
   }
   return { type, dims, bytes };
+}
+
+export function readTypeAndDims(proto: TensorProto, what: string): Pick<TensorData, 'type' | 'dims'> {
+  return { type: readType(proto.data_type ?? 0, what), dims: readDims(proto.dims ?? [], what) };
+}
+
+/** The location that a tensor names for its bytes, or undefined when they are in the model. */
+export function locationOf(proto: TensorProto): string | undefined {
+  if (proto.data_location !== externalLocation) return undefined;
+  return proto.external_data?.find(({ key }) => key === 'location')?.value ?? '';
 }
 
 /** The element type of a code, or ERR_ESPALIER_UNSUPPORTED naming the tensor. */

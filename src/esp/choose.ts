@@ -1,0 +1,104 @@
+import type { LayerRequest, WeightMatrix } from '../compile/builder.js';
+import { compile, type PlanStore } from '../compile/compile.js';
+import { matricesOf } from '../compile/lower/weights.js';
+import type { Graph, TensorData } from '../graph/graph.js';
+import { findLayers, isDepthwise, type Layer, layerWeights } from '../graph/layers.js';
+import { analyzeLayer, type LayerAnalysis } from '../sparse/analyze.js';
+import { type ChoiceContext, chooseFormat, type FormatChoice } from '../sparse/format.js';
+
+/** For what formats are chosen: dims of all inputs, or a number of tokens for every layer. */
+export type Target =
+  | { readonly shapes: ReadonlyMap<string, readonly number[]> }
+  | { readonly tokens: number };
+
+/** A layer and how it is to be packed. */
+export interface ChosenLayer {
+  readonly layer: Layer;
+  readonly analysis: LayerAnalysis;
+  readonly choice: FormatChoice;
+  /** The parts of the weight that are packed, in their order. */
+  readonly matrices: readonly WeightMatrix[];
+}
+
+/** With `size`, the fastest format gives way to the smallest when it takes this many times its bytes. */
+const mostBytes = 1.15;
+
+export interface ChoiceSettings extends Pick<ChoiceContext, 'isa' | 'storage'> {
+  readonly prefer: 'size' | 'speed';
+}
+
+/**
+ * A format for every layer but depthwise convolutions, which have no other than their own: what a session would choose
+ * for these shapes, or a much smaller one, which sessions then pack again when it is much slower.
+ * @throws EspalierError what {@link compile} throws
+ */
+export function chooseFormats(
+  graph: Graph,
+  target: Target,
+  { prefer, ...settings }: ChoiceSettings,
+): ChosenLayer[] {
+  const context = { ...settings, modelWeights: layerWeights(graph) };
+  const preferred = prefer === 'speed' ? (choice: FormatChoice) => choice : smallEnough;
+  const planned =
+    'shapes' in target ? choicesInPlan(graph, target.shapes, context) : new Map<TensorData, Planned>();
+  return findLayers(graph)
+    .filter((layer) => !isDepthwise(graph, layer))
+    .map((layer) => {
+      const data = graph.constants.get(layer.weight) as TensorData;
+      const known = planned.get(data);
+      if (known !== undefined && known.analysis.op === layer.op && covers(known.matrices, layer))
+        return { layer, ...known, choice: preferred(known.choice) };
+      // Without tokens, a layer that the plan for the shapes made something else of: one of low rank, for instance.
+      const n = 'tokens' in target ? target.tokens : 1;
+      const analysis = analyzeLayer(graph, layer);
+      const choice = preferred(chooseFormat(analysis, { ...context, n, batch: 1 }));
+      return { layer, analysis, choice, matrices: matricesOf(layer, data) };
+    });
+}
+
+interface Planned extends Omit<ChosenLayer, 'layer' | 'matrices'> {
+  readonly matrices: WeightMatrix[];
+}
+
+/** Whether the matrices are all of the layer's weight, as it reads it. */
+function covers(matrices: readonly WeightMatrix[], layer: Layer): boolean {
+  let start = 0;
+  for (const { rows, cols, offset, rowStride, colStride } of matrices) {
+    const same = cols === layer.inputs && rowStride === layer.outputStride && colStride === layer.inputStride;
+    if (!same || offset !== start) return false;
+    start += rows * layer.inputs;
+  }
+  return start === layer.groups * layer.outputs * layer.inputs;
+}
+
+/** What a plan for the shapes asks for, by weight; the first of several layers that share one decides. */
+function choicesInPlan(
+  graph: Graph,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  context: Omit<ChoiceContext, 'n' | 'batch'>,
+): Map<TensorData, Planned> {
+  const planned = new Map<TensorData, Planned>();
+  const store: PlanStore = {
+    constant: () => 0,
+    pack: (matrix) => {
+      const known = planned.get(matrix.data);
+      if (known?.matrices.every(({ offset }) => offset !== matrix.offset)) known.matrices.push(matrix);
+      return 0;
+    },
+    choose: ({ analysis, n, batch, matrices }: LayerRequest) => {
+      const choice = chooseFormat(analysis, { ...context, n, batch });
+      const data = matrices[0]?.data;
+      if (data !== undefined && !planned.has(data)) planned.set(data, { analysis, choice, matrices: [] });
+      return choice;
+    },
+  };
+  compile(graph, shapes, store);
+  return planned;
+}
+
+function smallEnough(choice: FormatChoice): FormatChoice {
+  const { candidates } = choice;
+  const smallest = candidates.reduce((a, b) => (b.bytes < a.bytes ? b : a));
+  const chosen = candidates.find(({ format }) => format === choice.format) ?? smallest;
+  return chosen.bytes <= smallest.bytes * mostBytes ? choice : { ...choice, format: smallest.format };
+}

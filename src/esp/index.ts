@@ -1,0 +1,6 @@
+export {
+  type CompiledModel,
+  type CompiledWeight,
+  type CompileOptions,
+  compileModel,
+} from './compile_model.js';

@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest';
+import { compileModel } from '../../src/esp/index.js';
+import { exportOnnx } from '../../src/formats/onnx/index.js';
+import type { Graph } from '../../src/graph/graph.js';
+import { chain, randomConstant, seeded } from '../prune/graphs.js';
+import { prune } from './support.js';
+
+const side = 768;
+const dense = 2 * side * side * 4; // bytes
+
+/** Two products of 768 x 768, one behind the other. */
+function products(): Graph {
+  const random = seeded(3);
+  const weight = () => randomConstant([side, side], random);
+  const layers = ['w1', 'w2'].map((name, i) => ({ name: `p${i}`, op: 'MatMul', weight: name }) as const);
+  return {
+    ...chain(layers, { w1: weight(), w2: weight() }),
+    inputs: [{ name: 'x', type: 'float32', dims: ['n', side] }],
+    outputs: [{ name: 'y1', type: 'float32', dims: ['n', side] }],
+  };
+}
+
+const size = (graph: Graph, tokens: number, weightStorage: 'float32' | 'float16' = 'float32') =>
+  compileModel(graph, { tokens, weightStorage, isa: 'avx512' }).byteLength;
+
+describe('the size of a compiled model', () => {
+  const kib = 1024;
+
+  test.each([1, 16, 256])('for %d tokens follows the sparsity', (tokens) => {
+    for (const sparsity of [0.8, 0.9]) {
+      const kept = (1 - sparsity) * dense;
+      const blocks = prune(products(), '16x1', sparsity);
+      const single = prune(products(), 'unstructured', sparsity);
+      expect(size(blocks, tokens)).toBeLessThan(1.05 * kept + 64 * kib);
+      if (sparsity === 0.8) expect(size(single, tokens)).toBeLessThan(1.35 * kept);
+      // Indices stay as they are: 2 bytes for 16 halves of a block, 1 for each single one.
+      expect(size(blocks, tokens, 'float16')).toBeLessThan((34 / 64) * 1.01 * kept + 64 * kib);
+      if (sparsity === 0.8) expect(size(single, tokens, 'float16')).toBeLessThan(((1.35 * 4 - 2) / 4) * kept);
+    }
+  });
+
+  test('without zeros is that of the ONNX file', () => {
+    const graph = products();
+    expect(size(graph, 16)).toBeLessThan(exportOnnx(graph).length + 64 * kib);
+    expect(size(graph, 16, 'float16')).toBeLessThan(exportOnnx(graph).length / 2 + 64 * kib);
+  });
+});
