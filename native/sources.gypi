@@ -20,6 +20,7 @@
       "isa/scalar.cc",
       "runtime/executor.cc",
       "runtime/ops/activation.cc",
+      "runtime/ops/attention.cc",
       "runtime/ops/batch_matmul.cc",
       "runtime/ops/cast.cc",
       "runtime/ops/conv2d.cc",

@@ -67,6 +67,25 @@ TensorRef ToTensorRef(const Napi::Value& value, const char* what) {
   return tensor;
 }
 
+// As array.ByteLength(), which would ask the engine once more for every tensor of every run.
+size_t ElementBytes(napi_typedarray_type type) {
+  switch (type) {
+    case napi_int16_array:
+    case napi_uint16_array:
+      return 2;
+    case napi_int32_array:
+    case napi_uint32_array:
+    case napi_float32_array:
+      return 4;
+    case napi_float64_array:
+    case napi_bigint64_array:
+    case napi_biguint64_array:
+      return 8;
+    default:
+      return 1;
+  }
+}
+
 int64_t ToInteger(const Napi::Value& value, const char* what) {
   const double number = ToNumber(value, what);
   constexpr double kLargest = 9007199254740991.0;
@@ -147,7 +166,7 @@ ByteView ToBytes(const Napi::Value& value, const char* what) {
   // The plain call: node-addon-api's ArrayBuffer() refuses arrays on a SharedArrayBuffer.
   napi_status status = napi_get_typedarray_info(array.Env(), array, &type, &length, &data, nullptr, nullptr);
   if (status != napi_ok) Mismatch(what, "a typed array");
-  return ByteView{static_cast<uint8_t*>(data), array.ByteLength()};
+  return ByteView{static_cast<uint8_t*>(data), length * ElementBytes(type)};
 }
 
 PlanSpec ToPlanSpec(const Napi::Value& value) {

@@ -179,6 +179,8 @@ using AccumulateRow = void (*)(ReduceOp op, const float* x, float* y, size_t n);
 using WindowSum = void (*)(const WindowRows& window, size_t width, float* out, size_t out_stride);
 using MaxTaps = void (*)(const float* const* taps, size_t tap_count, size_t width, float* out);
 using SoftmaxRow = void (*)(const float* x, float* y, size_t n);
+using OnlineSoftmax = void (*)(float* scores, size_t keys, size_t stride, float* max, float* sum,
+                               float* factor);
 using LayerNormRow = void (*)(const float* x, const float* scale, const float* bias, float epsilon, float* y,
                               size_t n);
 using TransposeTile = void (*)(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,

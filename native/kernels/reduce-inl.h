@@ -124,6 +124,45 @@ void softmax(const float* x, float* y, size_t n) noexcept {
   MapBinary<DivOp>(y, 1, &sum, 0, y, n);
 }
 
+// M. Milakov and N. Gimelshein, "Online normalizer calculation for softmax", 2018, arXiv 1805.02867.
+void online_softmax(float* scores, size_t keys, size_t stride, float* max, float* sum,
+                    float* factor) noexcept {
+  constexpr size_t kChains = 4;
+  for (size_t t = 0; t < stride; t += kLanes) {
+    const Vec before = Load(max + t);
+    Vec largest[kChains] = {before, before, before, before};
+    size_t key = 0;
+    for (; key + kChains <= keys; key += kChains) {
+      ESPALIER_UNROLL
+      for (size_t c = 0; c < kChains; ++c) {
+        largest[c] = Max(largest[c], Load(scores + (key + c) * stride + t));
+      }
+    }
+    for (; key < keys; ++key) largest[0] = Max(largest[0], Load(scores + key * stride + t));
+    const Vec now = Max(Max(largest[0], largest[1]), Max(largest[2], largest[3]));
+    Vec sums[2] = {Zero(), Zero()};
+    for (key = 0; key + 2 <= keys; key += 2) {
+      ESPALIER_UNROLL
+      for (size_t c = 0; c < 2; ++c) {
+        float* score = scores + (key + c) * stride + t;
+        const Vec e = Exp(Sub(Load(score), now));
+        Store(score, e);
+        sums[c] = Add(sums[c], e);
+      }
+    }
+    if (key < keys) {
+      float* score = scores + key * stride + t;
+      const Vec e = Exp(Sub(Load(score), now));
+      Store(score, e);
+      sums[0] = Add(sums[0], e);
+    }
+    const Vec rescale = Exp(Sub(before, now));
+    Store(factor + t, rescale);
+    Store(sum + t, Fma(Load(sum + t), rescale, Add(sums[0], sums[1])));
+    Store(max + t, now);
+  }
+}
+
 void layer_norm(const float* x, const float* scale, const float* bias, float epsilon, float* y,
                 size_t n) noexcept {
   if (n == 0) return;

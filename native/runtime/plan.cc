@@ -63,6 +63,7 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads,
     if (made.first_stage_chunks() > 0) stages_.push_back({index, 0, made.first_stage_chunks()});
     stages_.push_back({index, made.first_stage_chunks(), made.chunks()});
   }
+  for (const Stage& stage : stages_) has_parallel_stage_ |= stage.end - stage.begin > 1;
   shared_ = AlignedBuffer<uint8_t>(shared_bytes);
   next_chunk_ = std::vector<std::atomic<size_t>>(stages_.size());
   done_chunks_ = std::vector<std::atomic<size_t>>(stages_.size());
@@ -117,7 +118,12 @@ RunStatus Plan::Run(ThreadTeam& team, const uint8_t* const* inputs, uint8_t* con
   failure_.store(nullptr, std::memory_order_relaxed);
   cancel_ = &cancel;
   step_seconds_ = step_seconds;
-  team.Run([](void* self, size_t thread) { static_cast<Plan*>(self)->RunThread(thread); }, this);
+  const auto run = [](void* self, size_t thread) { static_cast<Plan*>(self)->RunThread(thread); };
+  if (has_parallel_stage_) {
+    team.Run(run, this);
+  } else {
+    ThreadTeam::RunAlone(run, this);
+  }
   if (failure_.load(std::memory_order_relaxed) != nullptr) return RunStatus::kFailed;
   return cancel.load(std::memory_order_relaxed) ? RunStatus::kCancelled : RunStatus::kDone;
 }

@@ -55,6 +55,7 @@ class Plan {
   AlignedBuffer<uint8_t> arena_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<Stage> stages_;
+  bool has_parallel_stage_ = false;               // of more than one chunk
   size_t scratch_bytes_ = 0;                      // per thread
   AlignedBuffer<uint8_t> scratch_;                // [threads, scratch_bytes_]
   AlignedBuffer<uint8_t> shared_;                 // of the step that runs

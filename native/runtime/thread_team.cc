@@ -70,6 +70,11 @@ void ThreadTeam::Run(Function function, void* data) noexcept {
   WaitFor(joined_, 0);
 }
 
+void ThreadTeam::RunAlone(Function function, void* data) noexcept {
+  const FlushDenormals flush;
+  function(data, 0);
+}
+
 // Returns when a run after `seen` has begun, the team stops, or the time is over.
 void ThreadTeam::SpinForRun(size_t seen) const noexcept {
   using Clock = std::chrono::steady_clock;

@@ -29,6 +29,9 @@ class ThreadTeam {
   // Returns when all of them are done. So the function must do all the work on one thread if it has to.
   void Run(Function function, void* data) noexcept;
 
+  // The same without the helpers: to wake one takes longer than a plan of small steps.
+  static void RunAlone(Function function, void* data) noexcept;
+
  private:
   void Help(size_t thread);
   void Stop();

@@ -59,6 +59,50 @@ ESPALIER_KERNEL_TEST(Normalize, softmax, MaskedPositionsAreZero) {
   for (const float value : y) EXPECT_TRUE(std::isnan(value));
 }
 
+// Blocks of keys one after the other give what one softmax over all of them gives; query 3 sees none of the
+// first block, query 4 no key at all.
+ESPALIER_KERNEL_TEST(Normalize, online_softmax, BlocksOfEveryLength) {
+  constexpr size_t kStride = 48;
+  constexpr float kHidden = -std::numeric_limits<float>::infinity();
+  for (const size_t keys : {1, 2, 3, 4, 5, 8, 9, 17}) {
+    std::vector<float> scores = RandomValues(3 * keys * kStride, 21);
+    for (float& value : scores) value *= 20.0f;
+    for (size_t key = 0; key < 3 * keys; ++key) {
+      if (key < keys) scores[key * kStride + 3] = kHidden;
+      scores[key * kStride + 4] = kHidden;
+    }
+    AlignedBuffer<float> max(kStride);
+    AlignedBuffer<float> sum(kStride);
+    AlignedBuffer<float> factor(kStride);
+    std::fill_n(max.data(), kStride, -std::numeric_limits<float>::max());
+    std::vector<double> weights(3 * keys * kStride);  // after each block: relative to the largest so far
+    for (size_t block = 0; block < 3; ++block) {
+      GuardedOutput own(keys * kStride);
+      own.Fill({scores.begin() + block * keys * kStride, scores.begin() + (block + 1) * keys * kStride});
+      kernels().online_softmax(own.data(), keys, kStride, max.data(), sum.data(), factor.data());
+      own.ExpectGuardsIntact();
+      for (size_t i = 0; i < block * keys * kStride; ++i)
+        weights[i] *= static_cast<double>(factor.data()[i % kStride]);
+      for (size_t i = 0; i < keys * kStride; ++i) weights[block * keys * kStride + i] = own[i];
+    }
+    for (size_t t = 0; t < kStride; ++t) {
+      double largest = -std::numeric_limits<double>::infinity();
+      for (size_t key = 0; key < 3 * keys; ++key)
+        largest = std::max<double>(largest, scores[key * kStride + t]);
+      double total = 0;
+      for (size_t key = 0; key < 3 * keys; ++key) {
+        const double score = scores[key * kStride + t];
+        const double expected = std::isinf(score) ? 0 : std::exp(score - largest);
+        total += expected;
+        // Rounding of the difference, in each of up to three factors.
+        EXPECT_NEAR(weights[key * kStride + t], expected, 3e-6 * expected + 1e-30) << key << " " << t;
+      }
+      EXPECT_NEAR(sum.data()[t], total, 5e-6 * total) << t;
+      if (t != 4) EXPECT_EQ(max.data()[t], static_cast<float>(largest));
+    }
+  }
+}
+
 ESPALIER_KERNEL_TEST(Normalize, layer_norm, EveryLength) {
   const float epsilon = 1e-5f;
   for (const size_t n : kLengths) {

@@ -1,9 +1,10 @@
 import type { Node, StaticGraph } from '../graph/graph.js';
 import { elementCount } from '../tensor.js';
 import { type Activation, activationOf } from './activation.js';
+import { fuseAttention } from './attention.js';
 import { isConstantProduct } from './constant_product.js';
 import { fuseLowRank, lowRankProduct } from './low_rank.js';
-import { recognisePatterns, withoutDead } from './recognise.js';
+import { recognisePatterns, withoutDead } from './recognise/index.js';
 import { scaleOf } from './scale.js';
 import { countUses } from './uses.js';
 
@@ -31,7 +32,7 @@ const fusesBias = new Set(['MatMul', lowRankProduct]);
  * that comes back has the constants that the nodes read.
  */
 export function fuse(graph: StaticGraph): { readonly graph: StaticGraph; readonly nodes: FusedNode[] } {
-  const recognised = recognisePatterns(withoutDead(fuseLowRank(graph)));
+  const recognised = withoutDead(fuseAttention(recognisePatterns(withoutDead(fuseLowRank(graph)))));
   return { graph: recognised, nodes: fuseEpilogues(recognised) };
 }
 

@@ -7,6 +7,7 @@
 namespace espalier {
 
 // One native operator each; ops/NAME.cc says what it reads from the spec. registry.cc gives them their names.
+std::unique_ptr<Step> MakeAttention(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeBatchMatmul(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeBinary(const StepSpec& spec, const BuildContext& build);
 std::unique_ptr<Step> MakeCast(const StepSpec& spec, const BuildContext& build);

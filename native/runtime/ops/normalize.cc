@@ -1,7 +1,9 @@
 // Softmax over n of x [outer, n, inner] (ints "outer", "n", "inner"), and layer normalisation over n of x
 // [outer, n] (ints "outer", "n", "has_scale", "has_bias"; floats "epsilon"; inputs x, scale [n], bias [n]).
+// With int "root_mean_square" the mean is not taken off (Zhang & Sennrich 2019), and there is no bias.
 
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/ops/factories.h"
 
@@ -56,8 +58,10 @@ class LayerNorm final : public Step {
         n_(spec.Size("n")),
         epsilon_(static_cast<float>(spec.Float("epsilon", 1e-5))),
         has_scale_(spec.Int("has_scale", 0) != 0),
-        has_bias_(spec.Int("has_bias", 0) != 0) {
+        has_bias_(spec.Int("has_bias", 0) != 0),
+        root_mean_square_(spec.Int("root_mean_square", 0) != 0) {
     const size_t outer = spec.Size("outer");
+    spec.Expect(!(root_mean_square_ && has_bias_), "no bias of a root mean square");
     spec.Expect(spec.inputs.size() == 1u + has_scale_ + has_bias_ && spec.outputs.size() == 1,
                 "x, scale and bias");
     spec.ExpectFloat32();
@@ -78,16 +82,27 @@ class LayerNorm final : public Step {
     const float* scale = has_scale_ ? context.At<const float>(scale_) : nullptr;
     const float* bias = has_bias_ ? context.At<const float>(bias_) : nullptr;
     for (size_t row = split_.Begin(chunk); row < split_.End(chunk); ++row) {
-      kernels_.layer_norm(context.At<const float>(x_) + row * n_, scale, bias, epsilon_,
-                          context.At<float>(y_) + row * n_, n_);
+      const float* x = context.At<const float>(x_) + row * n_;
+      float* y = context.At<float>(y_) + row * n_;
+      if (root_mean_square_) {
+        RootMeanSquare(x, scale, y);
+      } else {
+        kernels_.layer_norm(x, scale, bias, epsilon_, y, n_);
+      }
     }
   }
 
  private:
+  void RootMeanSquare(const float* x, const float* scale, float* y) const noexcept {
+    const float mean = kernels_.reduce(ReduceOp::kSumSquare, x, n_) / static_cast<float>(n_);
+    kernels_.unary(UnaryOp::kAffine, 1.0f / std::sqrt(mean + epsilon_), 0.0f, x, y, n_);
+    if (scale != nullptr) kernels_.binary(BinaryOp::kMul, y, 1, scale, 1, y, n_);
+  }
+
   const KernelTable& kernels_;
   const size_t n_;
   const float epsilon_;
-  const bool has_scale_, has_bias_;
+  const bool has_scale_, has_bias_, root_mean_square_;
   Split split_;
   Address x_, scale_, bias_, y_;
 };

@@ -9,6 +9,7 @@ struct Entry {
 };
 
 constexpr Entry kRegistry[] = {
+    {"attention", MakeAttention},
     {"batch_matmul", MakeBatchMatmul},
     {"binary", MakeBinary},
     {"cast", MakeCast},

@@ -165,6 +165,7 @@ export function lowerLayerNormalization({ node, output }: FusedNode, builder: Pl
       n,
       has_scale: scale === '' ? 0 : 1,
       has_bias: bias === '' ? 0 : 1,
+      root_mean_square: intAttribute(node, 'root_mean_square', 0),
     },
     floats: { epsilon: floatAttribute(node, 'epsilon', 1e-5) },
   });

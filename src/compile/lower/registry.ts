@@ -1,6 +1,8 @@
+import { fusedAttention } from '../attention.js';
 import type { PlanBuilder } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { lowRankProduct } from '../low_rank.js';
+import { lowerFusedAttention } from './attention.js';
 import { lowerBatchNormalization, lowerConv, lowerConvTranspose } from './convolution.js';
 import {
   binaryOperators,
@@ -73,6 +75,7 @@ export const lowerings: ReadonlyMap<string, Lowering> = new Map<string, Lowering
   ['Softmax', lowerSoftmax],
   ['LogSoftmax', lowerLogSoftmax],
   ['LayerNormalization', lowerLayerNormalization],
+  [fusedAttention, lowerFusedAttention],
   ['Resize', lowerResize],
   ...each(['LSTM', 'GRU', 'RNN'], lowerRecurrent),
   ...each(

@@ -1,54 +1,31 @@
-import { choiceAttribute, floatValue, intsAttribute, intsValue } from '../graph/attributes.js';
-import { readNumbers } from '../graph/data.js';
-import type { Attribute, Node, StaticGraph } from '../graph/graph.js';
-import { elementCount } from '../tensor.js';
-import { activationOf } from './activation.js';
-import { countUses, findProducers } from './uses.js';
+import { choiceAttribute, floatValue, intsAttribute, intsValue } from '../../graph/attributes.js';
+import { readNumbers } from '../../graph/data.js';
+import type { Node, StaticGraph } from '../../graph/graph.js';
+import { activationOf } from '../activation.js';
+import { countUses, findProducers } from '../uses.js';
+import { gelu } from './gelu.js';
+import { isFloat, type Match, near, otherOperand, replaceWith, scalar } from './match.js';
+import { normalisation, normalisationBias, normalisationScale } from './normalisation.js';
 
-/** Pad of zeros goes into the Conv behind it; x * HardSigmoid(x; 1/6, 1/2), x * clip(x + 3, 0, 6) / 6 and x * Sigmoid(x) become one node each; so do scalar Mul and Add. */
+/** What exporters decompose becomes one node each, in this order: later patterns are made of earlier ones. */
+const rewrites: readonly ((match: Match) => Node | undefined)[] = [
+  ...[mergeTransposes, padIntoWindow, normalisation, normalisationScale, normalisationBias],
+  ...[hardSwish, silu, scalarAffine, mergeAffine, gelu],
+];
+
+/**
+ * Pad of zeros goes into the Conv behind it; decomposed layer and root-mean-square normalisation, GELU, SiLU and
+ * HardSwish become one node each; so do scalar Mul and Add, and two transposes.
+ */
 export function recognisePatterns(graph: StaticGraph): StaticGraph {
   let current = graph;
-  for (const rewrite of [padIntoWindow, hardSwish, silu, scalarAffine, mergeAffine]) {
+  for (const rewrite of rewrites) {
     const producers = findProducers(current);
     const uses = countUses(current);
     const nodes = current.nodes.map((node) => rewrite({ graph: current, producers, uses, node }) ?? node);
     current = withoutDead({ ...current, nodes });
   }
   return current;
-}
-
-interface Match {
-  readonly graph: StaticGraph;
-  readonly producers: ReadonlyMap<string, Node>;
-  readonly uses: ReadonlyMap<string, number>;
-  readonly node: Node;
-}
-
-/** The one number a float32 constant holds. */
-function scalar(graph: StaticGraph, name: string | undefined): number | undefined {
-  const data = graph.constants.get(name ?? '');
-  return data?.type === 'float32' && elementCount(data.dims) === 1 ? readNumbers(data)[0] : undefined;
-}
-
-function isFloat(graph: StaticGraph, name: string | undefined): boolean {
-  return graph.values.get(name ?? '')?.type === 'float32';
-}
-
-function replaceWith(
-  node: Node,
-  op: string,
-  input: string,
-  attributes: readonly [string, Attribute][] = [],
-): Node {
-  return { ...node, op, inputs: [input], attributes: new Map(attributes) };
-}
-
-const near = (a: number | undefined, b: number) => a !== undefined && Math.abs(a - b) < 1e-6;
-
-/** Mul's other operand when one operand is `x`. */
-function otherOperand(node: Node, x: string): string | undefined {
-  if (node.inputs[0] === x) return node.inputs[1];
-  return node.inputs[1] === x ? node.inputs[0] : undefined;
 }
 
 /** Whether `name` is clip(x + 3, 0, 6); gives x. */
@@ -111,6 +88,20 @@ function padIntoWindow({ graph, producers, node }: Match): Node | undefined {
   const sums = [...before.slice(2), ...after.slice(2)].map((count, i) => count + (own[i] ?? 0));
   const attributes = new Map(node.attributes).set('pads', intsValue(sums));
   return { ...node, inputs: [x, ...node.inputs.slice(1)], attributes };
+}
+
+/** A transpose of a transpose is one, or none. */
+function mergeTransposes({ graph, producers, node }: Match): Node | undefined {
+  const first = producers.get(node.inputs[0] ?? '');
+  if (node.op !== 'Transpose' || first?.op !== 'Transpose') return undefined;
+  const rank = graph.values.get(node.outputs[0] ?? '')?.dims.length ?? 0;
+  const orderOf = (one: Node) =>
+    intsAttribute(one, 'perm') ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+  const inner = orderOf(first);
+  const perm = orderOf(node).map((axis) => inner[axis] ?? 0);
+  const input = first.inputs[0] ?? '';
+  if (perm.every((axis, position) => axis === position)) return replaceWith(node, 'Identity', input);
+  return replaceWith(node, 'Transpose', input, [['perm', intsValue(perm)]]);
 }
 
 function silu({ graph, producers, node }: Match): Node | undefined {
