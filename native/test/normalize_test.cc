@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/aligned_buffer.h"
 #include "kernel_test.h"
 #include "test_buffers.h"
 
@@ -98,7 +99,8 @@ ESPALIER_KERNEL_TEST(Normalize, online_softmax, BlocksOfEveryLength) {
         EXPECT_NEAR(weights[key * kStride + t], expected, 3e-6 * expected + 1e-30) << key << " " << t;
       }
       EXPECT_NEAR(sum.data()[t], total, 5e-6 * total) << t;
-      if (t != 4) EXPECT_EQ(max.data()[t], static_cast<float>(largest));
+      if (t == 4) continue;  // nothing is seen, and the largest stays the finite start
+      EXPECT_EQ(max.data()[t], static_cast<float>(largest));
     }
   }
 }
