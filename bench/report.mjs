@@ -34,9 +34,9 @@ async function readResults(path) {
 async function operatorList() {
   const { operators } = await import('../dist/graph/index.js');
   const { upgrades } = await import('../dist/graph/upgrades.js');
-  return [...new Set(['Constant', 'If', 'Loop', 'Scan', ...operators.keys(), ...Object.keys(upgrades)])]
-    .sort()
-    .join(', ');
+  const { decompositions } = await import('../dist/graph/decompose/index.js');
+  const known = [...operators.keys(), ...Object.keys(upgrades), ...decompositions.keys()];
+  return [...new Set(['Constant', 'If', 'Loop', 'Scan', ...known])].sort().join(', ');
 }
 
 /** @param {string} path @param {Readonly<Record<string, string>>} sections by marker */

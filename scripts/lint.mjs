@@ -102,6 +102,10 @@ const checks = [
     name: 'tables of README.md and docs, the figure',
     check: () => runLoud(process.execPath, ['bench/report.mjs', '--check']),
   },
+  {
+    name: 'docs/conformance.md',
+    check: () => runLoud(process.execPath, ['scripts/conformance.mjs', '--check']),
+  },
   { name: 'C++ format (clang-format)', check: checkNativeFormat },
   { name: 'C++ lint (clang-tidy)', check: checkNativeLint },
 ];

@@ -148,7 +148,7 @@ TEST(Plan, RefusesUnknownOperatorsAndNumbers) {
   EXPECT_EQ(CodeOf(spec), ErrorCode::kInternal);
 
   spec = ReluPlan(16);
-  spec.steps[0].ints["unary_op"] = {static_cast<int64_t>(UnaryOp::kCount)};
+  spec.steps[0].ints["unary_op"] = {1000};
   EXPECT_EQ(CodeOf(spec), ErrorCode::kInternal);
 
   spec = ReluPlan(16);

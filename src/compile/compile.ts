@@ -16,6 +16,7 @@ import { lowRankProduct } from './low_rank.js';
 import { emitCopy } from './lower/movement.js';
 import { lowerings } from './lower/registry.js';
 import { planArena } from './memory.js';
+import { widen } from './widen.js';
 
 /** Where weights and constants that outlive a plan are kept: the session. */
 export interface PlanStore extends WeightStore {
@@ -43,7 +44,7 @@ export function compile(
   store: PlanStore,
   inputValues?: ReadonlyMap<string, TensorData>,
 ): CompiledPlan {
-  const specialized = specialize(graph, inputDims, inputValues);
+  const specialized = widen(specialize(graph, inputDims, inputValues));
   const fused = fuse(specialized);
   const builder = new PlanBuilder(fused.graph, store);
   lowerAll(fused.nodes, builder);
@@ -70,7 +71,7 @@ function lowerAll(nodes: readonly FusedNode[], builder: PlanBuilder): void {
 
 /** Operators whose kernels take float32 for every input. */
 const float32Operators = new Set([
-  ...['Conv', 'ConvTranspose', 'MatMul', 'Gemm', 'BatchNormalization', 'LayerNormalization', lowRankProduct],
+  ...['Conv', 'ConvTranspose', 'Gemm', 'BatchNormalization', 'LayerNormalization', lowRankProduct],
   ...['MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'Softmax', 'LogSoftmax'],
 ]);
 

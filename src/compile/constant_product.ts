@@ -7,7 +7,7 @@ import { lowRankProduct } from './low_rank.js';
 export function isConstantProduct(graph: StaticGraph, node: Node): boolean {
   const [a = '', b = ''] = node.inputs;
   const weight = graph.constants.get(b);
-  if (weight === undefined) return false;
+  if (weight?.type !== 'float32') return false;
   if (node.op === 'Conv' || node.op === lowRankProduct) return true;
   const isMatrix = weight.dims.length === 2 && !weight.dims.includes(0);
   return isMatrix && !graph.constants.has(a) && (node.op === 'MatMul' || isPlainGemm(graph, node));

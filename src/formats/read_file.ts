@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EspalierError } from '../errors.js';
@@ -26,6 +26,28 @@ export async function readWhole(file: string, what: string): Promise<Uint8Array>
       return bytes;
     } finally {
       await handle.close();
+    }
+  } catch (cause) {
+    throw unreadable(file, what, cause);
+  }
+}
+
+/** The same, at once. */
+export function readWholeSync(file: string, what: string): Uint8Array {
+  try {
+    const descriptor = openSync(file, 'r');
+    try {
+      const stats = fstatSync(descriptor);
+      if (!stats.isFile() || stats.size <= largestRead) return plainView(readFileSync(descriptor));
+      const bytes = new Uint8Array(stats.size);
+      for (let at = 0; at < bytes.length; ) {
+        const count = readSync(descriptor, bytes, at, Math.min(largestRead, bytes.length - at), at);
+        if (count === 0) throw new Error(`it ended at byte ${at} of ${bytes.length}`);
+        at += count;
+      }
+      return bytes;
+    } finally {
+      closeSync(descriptor);
     }
   } catch (cause) {
     throw unreadable(file, what, cause);

@@ -4,20 +4,33 @@ import { usedValues } from './order.js';
 import { type UpgradeContext, upgrades } from './upgrades.js';
 
 /** Opsets of the default domain that can be read, and the one whose forms are canonical. */
-export const oldestOpset = 7;
+export const oldestOpset = 1;
 export const newestOpset = 23;
 /** Between this one and the newest, the operators espalier knows gained types but kept their form. */
 export const canonicalOpset = 21;
 
+const changed = (opset: number, names: readonly string[]) => names.map((name) => [name, opset] as const);
+
+/** The first opset that has an operator in a form that can be read, where that is not its first one. */
+export const oldestForms: ReadonlyMap<string, number> = new Map([
+  ...changed(2, ['GlobalLpPool', 'LpPool', 'Pad', 'Split']),
+  ...changed(4, ['Concat']),
+  ...changed(5, ['Reshape']),
+  ...changed(6, ['Cast', 'Tile']),
+  // Broadcasting had an attribute before.
+  ...changed(7, ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'PRelu', 'And', 'Or', 'Xor', 'Equal', 'Greater', 'Less']),
+  ...changed(7, ['BatchNormalization', 'Dropout', 'Gemm', 'Upsample', 'LSTM', 'GRU', 'RNN']),
+]);
+
 /** Whether an operator becomes one that espalier knows. */
 export function isUpgraded(op: string): boolean {
-  return op === 'Upsample' || op === 'Dropout' || op === 'Sum';
+  return ['Upsample', 'Dropout', 'Sum', 'Scatter'].includes(op);
 }
 
 /**
  * Rewrites every node of the default domain from the model's opset to its canonical form, that of opset 21; nodes of
  * other domains stay. Passes after this one meet one form of each operator.
- * @throws EspalierError ERR_ESPALIER_UNSUPPORTED for opsets below 7 or above 23, and for training forms
+ * @throws EspalierError ERR_ESPALIER_UNSUPPORTED for opsets below 1 or above 23, and for training forms
  */
 export function canonicalize(graph: Graph): Graph {
   const constants = new Map(graph.constants);

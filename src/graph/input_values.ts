@@ -4,12 +4,26 @@ import { isFloat } from './data.js';
 import type { Node } from './graph.js';
 import type { TypeAndDims } from './operators/definition.js';
 
-/** Elements of the largest input whose values may decide what a graph becomes: axes, dims, a sampling rate. */
-const mostElements = 64;
+/** Elements of the largest input whose values may decide what a graph becomes where nothing else could run. */
+const mostElements = 2 ** 16;
 
-/** Whether a graph may be specialised on the values of such an input: few whole numbers or truth values. */
-export function mayDecide({ type, dims }: TypeAndDims): boolean {
-  return !isFloat(type) && elementCount(dims) <= mostElements;
+/** Elements of what rarely changes from run to run: axes, dims, a sampling rate. */
+const fewElements = 64;
+
+/** Graph inputs whose values decide another value. */
+export interface Deciders {
+  readonly inputs: readonly string[];
+  /** Few whole numbers or truth values: a graph may be specialised on them even where it need not be. */
+  readonly areFew: boolean;
+}
+
+/** Whether a graph may be specialised on the values of such an input. */
+export function mayDecide({ dims }: TypeAndDims): boolean {
+  return elementCount(dims) <= mostElements;
+}
+
+export function areFew({ type, dims }: TypeAndDims): boolean {
+  return !isFloat(type) && elementCount(dims) <= fewElements;
 }
 
 /**

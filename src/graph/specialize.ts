@@ -5,8 +5,9 @@ import type { Host } from './control_flow/host.js';
 import { expand, isControlFlow } from './control_flow/index.js';
 import { Scope } from './control_flow/scope.js';
 import { byteCount, describeTensor } from './data.js';
+import { type Decomposer, decompositions } from './decompose/index.js';
 import type { Graph, Node, StaticGraph, TensorData, ValueInfo } from './graph.js';
-import { mayDecide } from './input_values.js';
+import { areFew, type Deciders, mayDecide } from './input_values.js';
 import { OperatorContext, type OperatorDefinition, type TypeAndDims } from './operators/definition.js';
 import { operators } from './operators/registry.js';
 import { removeUnused } from './prune_unused.js';
@@ -76,7 +77,7 @@ class Specializer implements Host {
   readonly #outputs: ReadonlySet<string>;
   readonly #canonicalizer: Canonicalizer;
   /** The graph inputs that alone decide a value which is not constant. */
-  readonly #deciders = new Map<string, readonly string[]>();
+  readonly #deciders = new Map<string, Deciders>();
   #foldBudget = largestFolds; // bytes
   #unrollBudget = mostUnrolled;
 
@@ -92,7 +93,8 @@ class Specializer implements Host {
     for (const { name, type, dims } of inputs) {
       checkRank(`input ${JSON.stringify(name)}`, dims);
       this.#values.set(name, { type, dims });
-      if (mayDecide({ type, dims })) this.#deciders.set(name, [name]);
+      if (mayDecide({ type, dims }))
+        this.#deciders.set(name, { inputs: [name], areFew: areFew({ type, dims }) });
     }
     for (const [name, { type, dims }] of graph.constants) {
       checkRank(`constant ${JSON.stringify(name)}`, dims);
@@ -159,10 +161,50 @@ class Specializer implements Host {
   }
 
   add(node: Node): void {
+    const context = this.context(node);
+    const results = decompositions.get(node.op)?.(context, this.#decomposer(node));
+    if (results !== undefined) this.#giveOutputs(node, results);
+    else this.#addWhole(node, context);
+  }
+
+  /** Adds what the decomposition of a node consists of. */
+  #decomposer({ name: owner }: Node): Decomposer {
+    return {
+      constant: (data) => {
+        const name = this.fresh(`${owner}/constant`);
+        this.define(name, data);
+        return name;
+      },
+      nodes: (op, inputs, count, attributes = {}) => {
+        const name = this.fresh(`${owner}/${op}`);
+        const outputs = Array.from({ length: count }, (_, i) => this.fresh(`${name}/${i}`));
+        const resolved = inputs.map((input) => this.resolve(input));
+        const known = new Map(Object.entries(attributes));
+        this.add({ name, op, domain: '', inputs: resolved, outputs, attributes: known });
+        return outputs.map((output) => this.resolve(output));
+      },
+      valueOf: (name) => this.value(this.resolve(name)),
+    };
+  }
+
+  /** Lets what a decomposition made be the outputs of the node. */
+  #giveOutputs(node: Node, results: readonly string[]): void {
+    node.outputs.forEach((output, i) => {
+      const result = results[i];
+      if (output === '') return;
+      if (result === undefined) throw this.context(node).unsupported(`output ${i}`);
+      const inputs = [this.resolve(result)];
+      this.#values.set(output, this.value(inputs[0] ?? ''));
+      const deciders = this.#deciders.get(inputs[0] ?? '');
+      if (deciders !== undefined) this.#deciders.set(output, deciders);
+      this.#alias({ ...node, name: `${node.name}/${i}`, inputs, outputs: [output] });
+    });
+  }
+
+  #addWhole(node: Node, context: OperatorContext): void {
     const definition = operators.get(node.op);
     if (definition === undefined)
       throw new EspalierError('ERR_ESPALIER_INTERNAL', `No definition of ${node.op}`);
-    const context = this.context(node);
     const outputs = definition.infer(context);
     this.#checkOutputs(node, outputs);
     node.outputs.forEach((output, i) => {
@@ -180,14 +222,17 @@ class Specializer implements Host {
   #noteDeciders(node: Node, definition: OperatorDefinition): void {
     if (definition.evaluate === undefined) return;
     const deciders = new Set<string>();
+    let few = true;
     for (const input of node.inputs) {
       if (input === '' || this.#constants.has(input)) continue;
       const own = this.#deciders.get(input);
       if (own === undefined) return;
-      for (const name of own) deciders.add(name);
+      for (const name of own.inputs) deciders.add(name);
+      few &&= own.areFew;
     }
     if (deciders.size === 0) return;
-    for (const output of node.outputs) if (output !== '') this.#deciders.set(output, [...deciders]);
+    const all = { inputs: [...deciders], areFew: few };
+    for (const output of node.outputs) if (output !== '') this.#deciders.set(output, all);
   }
 
   #fold(

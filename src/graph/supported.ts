@@ -1,6 +1,7 @@
 import { EspalierError } from '../errors.js';
-import { isUpgraded, newestOpset, oldestOpset } from './canonicalize.js';
+import { isUpgraded, newestOpset, oldestForms, oldestOpset } from './canonicalize.js';
 import { isControlFlow } from './control_flow/index.js';
+import { decompositions } from './decompose/index.js';
 import type { Graph, Node } from './graph.js';
 import { allGraphs } from './inner_graphs.js';
 import { operators } from './operators/registry.js';
@@ -19,7 +20,9 @@ export function assertSupported(graph: Graph): void {
   const nodes = [...allGraphs(graph)].flatMap((one) => one.nodes);
   for (const node of nodes) {
     if (isControlFlow(node)) continue;
-    if (node.domain === '' && (operators.has(node.op) || isUpgraded(node.op))) continue;
+    const known = operators.has(node.op) || isUpgraded(node.op) || decompositions.has(node.op);
+    const isReadable = opset === undefined || opset >= (oldestForms.get(node.op) ?? oldestOpset);
+    if (node.domain === '' && known && isReadable) continue;
     const version = graph.opsets.get(node.domain);
     const operator = `${node.domain === '' ? 'ai.onnx' : node.domain}.${node.op} (opset ${version ?? 'unknown'})`;
     const group = groups.get(operator);

@@ -60,6 +60,22 @@ export const upgrades: Readonly<Record<string, Upgrade>> = {
   ReduceSumSquare: axesToInput(18),
   ReduceL1: axesToInput(18),
   ReduceL2: axesToInput(18),
+  ReduceLogSum: axesToInput(18),
+  ReduceLogSumExp: axesToInput(18),
+  Hardmax: upgradeSoftmax,
+  TopK: (node, context) => {
+    const sorted = without(node, ['sorted']); // results in order are one of the orders that may come
+    if (context.opset >= 10) return [{ ...node, attributes: sorted }];
+    return [attributesToInputs(node, context, ['k'], () => list([intAttribute(node, 'k', -1)]))];
+  },
+  GridSample: (node) => {
+    // Named for two axes before opset 20.
+    const names: Readonly<Record<string, string>> = { bilinear: 'linear', bicubic: 'cubic' };
+    const mode = node.attributes.get('mode');
+    const renamed = mode?.kind === 'string' ? names[mode.value] : undefined;
+    return [renamed === undefined ? node : withAttributes(node, { mode: stringValue(renamed) })];
+  },
+  Scatter: (node) => [{ ...node, op: 'ScatterElements' }],
   Split: (node, context) => {
     const upgraded =
       context.opset >= 13
@@ -96,8 +112,9 @@ export const upgrades: Readonly<Record<string, Upgrade>> = {
   Dropout: (node, context) => {
     const [input = ''] = node.inputs;
     const [output = '', mask = ''] = node.outputs;
-    if (mask !== '' && context.isUsed(mask)) throw unsupported(node, 'its mask is used');
-    if (node.inputs[2]) throw unsupported(node, 'it may be in training mode');
+    const isRead = mask !== '' && context.isUsed(mask);
+    if (isRead && context.opset < 10) throw unsupported(node, 'its mask is used');
+    if (isRead || node.inputs[2]) return [node];
     return [{ ...node, op: 'Identity', inputs: [input], outputs: [output], attributes: new Map() }];
   },
   BatchNormalization: (node, context) => {

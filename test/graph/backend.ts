@@ -16,8 +16,16 @@ export interface Case {
   readonly outputs: ReadonlyMap<string, TensorData>;
 }
 
-/** The case; undefined when it uses what is not supported, or stores bfloat16 as uint16, as version 1.12 does. */
+/**
+ * Cases whose outputs are stated roughly: with few digits, or from few digits of pi. bfloat16 is truncated in one, where
+ * the specification rounds. scripts/conformance.mjs compares them as loosely as ONNX's own runner does.
+ */
+export const isRough = (name: string) =>
+  /^test_((blackman|hamming|hann)window|roialign|cast_FLOAT_to_BFLOAT16)/.test(name);
+
+/** The case; undefined when it is stated roughly, or uses what is not supported, or stores bfloat16 as uint16, as version 1.12 does. */
 export function readCase(name: string): Case | undefined {
+  if (isRough(name)) return undefined;
   try {
     const graph = importOnnx(readFileSync(`${folder}/${name}/model.onnx`), { name });
     const inputs = readTensors(name, 'input', graph.inputs);

@@ -4,62 +4,55 @@
 #include <limits>
 #include <type_traits>
 
+#include "core/half.h"
+#include "runtime/ops/element_types.h"
 #include "runtime/ops/factories.h"
 
 namespace espalier {
 namespace {
 
-template <typename From, typename To>
+// 16-bit floats and bool have types of their own here: those they are stored as mean numbers.
+struct Half {
+  uint16_t bits;
+};
+struct Bfloat {
+  uint16_t bits;
+};
+struct Bool {
+  uint8_t value;
+};
+
+template <typename To, typename From>
 To Convert(From value) noexcept {
-  if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    // Out of range is undefined in C++ and left open by ONNX: saturate, NaN to 0.
-    if (std::isnan(value)) return To{0};
-    if (value <= static_cast<From>(std::numeric_limits<To>::min())) return std::numeric_limits<To>::min();
-    if (value >= static_cast<From>(std::numeric_limits<To>::max())) return std::numeric_limits<To>::max();
-  }
-  return static_cast<To>(value);
-}
-
-template <typename From>
-void CastAll(const From* x, DType to, uint8_t* y, size_t n) noexcept {
-  const auto loop = [&](auto* out) {
-    using To = std::remove_pointer_t<decltype(out)>;
-    for (size_t i = 0; i < n; ++i) out[i] = Convert<From, To>(x[i]);
-  };
-  switch (to) {
-    case DType::kFloat32:
-      return loop(reinterpret_cast<float*>(y));
-    case DType::kFloat64:
-      return loop(reinterpret_cast<double*>(y));
-    case DType::kInt8:
-      return loop(reinterpret_cast<int8_t*>(y));
-    case DType::kUint8:
-      return loop(y);
-    case DType::kInt32:
-      return loop(reinterpret_cast<int32_t*>(y));
-    case DType::kInt64:
-      return loop(reinterpret_cast<int64_t*>(y));
-    case DType::kBool:
-      for (size_t i = 0; i < n; ++i) y[i] = x[i] != From{0};
-      return;
-    default:
-      return;  // refused when the step was built
+  if constexpr (std::is_same_v<From, Half>) {
+    return Convert<To>(HalfToFloat(value.bits));
+  } else if constexpr (std::is_same_v<From, Bfloat>) {
+    return Convert<To>(BfloatToFloat(value.bits));
+  } else if constexpr (std::is_same_v<From, Bool>) {
+    return Convert<To>(value.value);
+  } else if constexpr (std::is_same_v<To, Half>) {
+    return Half{FloatToHalf(static_cast<float>(value))};
+  } else if constexpr (std::is_same_v<To, Bfloat>) {
+    return Bfloat{FloatToBfloat(static_cast<float>(value))};
+  } else if constexpr (std::is_same_v<To, Bool>) {
+    return Bool{static_cast<uint8_t>(value != From{0})};
+  } else {
+    if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+      // Out of range is undefined in C++ and left open by ONNX: saturate, NaN to 0.
+      if (std::isnan(value)) return To{0};
+      if (value <= static_cast<From>(std::numeric_limits<To>::min())) return std::numeric_limits<To>::min();
+      if (value >= static_cast<From>(std::numeric_limits<To>::max())) return std::numeric_limits<To>::max();
+    }
+    return static_cast<To>(value);
   }
 }
 
-bool Castable(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32:
-    case DType::kFloat64:
-    case DType::kInt8:
-    case DType::kUint8:
-    case DType::kInt32:
-    case DType::kInt64:
-    case DType::kBool:
-      return true;
-    default:
-      return false;
-  }
+template <typename Visit>
+void VisitStored(DType dtype, Visit&& visit) noexcept {
+  if (dtype == DType::kFloat16) return visit(Half{});
+  if (dtype == DType::kBfloat16) return visit(Bfloat{});
+  if (dtype == DType::kBool) return visit(Bool{});
+  VisitType(dtype, visit);
 }
 
 class Cast final : public Step {
@@ -68,7 +61,6 @@ class Cast final : public Step {
     spec.Expect(spec.inputs.size() == 1 && spec.outputs.size() == 1, "one input and one output");
     from_ = spec.inputs[0].dtype;
     to_ = spec.outputs[0].dtype;
-    spec.Expect(Castable(from_) && Castable(to_), "types that can be cast");
     spec.Expect(spec.inputs[0].Elements() == spec.outputs[0].Elements(), "as many elements out as in");
     x_ = build.resolve(spec.inputs[0]);
     y_ = build.resolve(spec.outputs[0]);
@@ -77,24 +69,14 @@ class Cast final : public Step {
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t*) const noexcept override {
-    const size_t begin = split_.Begin(chunk);
-    const size_t n = split_.End(chunk) - begin;
-    const uint8_t* x = context.At<const uint8_t>(x_) + begin * SizeOf(from_);
-    uint8_t* y = context.At<uint8_t>(y_) + begin * SizeOf(to_);
-    switch (from_) {
-      case DType::kFloat32:
-        return CastAll(reinterpret_cast<const float*>(x), to_, y, n);
-      case DType::kFloat64:
-        return CastAll(reinterpret_cast<const double*>(x), to_, y, n);
-      case DType::kInt8:
-        return CastAll(reinterpret_cast<const int8_t*>(x), to_, y, n);
-      case DType::kInt32:
-        return CastAll(reinterpret_cast<const int32_t*>(x), to_, y, n);
-      case DType::kInt64:
-        return CastAll(reinterpret_cast<const int64_t*>(x), to_, y, n);
-      default:
-        return CastAll(x, to_, y, n);  // uint8, bool
-    }
+    VisitStored(from_, [&](auto from) {
+      const auto* x = context.At<const decltype(from)>(x_);
+      VisitStored(to_, [&](auto to) {
+        using To = decltype(to);
+        To* y = context.At<To>(y_);
+        for (size_t i = split_.Begin(chunk); i < split_.End(chunk); ++i) y[i] = Convert<To>(x[i]);
+      });
+    });
   }
 
  private:

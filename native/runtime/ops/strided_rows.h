@@ -1,11 +1,18 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
 #include "runtime/step.h"
 
 namespace espalier {
+
+// Splits rows of `length` elements over threads.
+inline Split SplitRows(size_t rows, size_t length, size_t threads) {
+  constexpr size_t kGrain = 4096;  // elements worth another thread
+  return SplitWork(rows, std::max<size_t>(kGrain / std::max<size_t>(length, 1), 1), threads);
+}
 
 // Visits the rows (innermost dimension) of `Operands` tensors that are read or written with strides of their
 // own over common dims: broadcasting is stride 0, slicing and transposing any other.

@@ -1,6 +1,17 @@
+import { choiceAttribute, intAttribute } from '../../graph/attributes.js';
+import { isFloat } from '../../graph/data.js';
 import type { Node } from '../../graph/graph.js';
 import { broadcastStrides } from '../../graph/operators/strided.js';
-import { type BinaryOp, binaryCode, type CompareOp, compareCode, unaryCode } from '../../native/codes.js';
+import {
+  type BinaryOp,
+  binaryCode,
+  type CompareOp,
+  compareCode,
+  type PlainUnaryOp,
+  plainUnaryCode,
+  unaryCode,
+} from '../../native/codes.js';
+import type { DataType } from '../../tensor.js';
 import { type Activation, activationOf } from '../activation.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
@@ -14,6 +25,10 @@ const binaryOf: Readonly<Record<string, BinaryOp>> = {
   Max: 'max',
   Pow: 'pow',
   PRelu: 'pRelu',
+  Mod: 'mod',
+  BitwiseAnd: 'bitAnd',
+  BitwiseOr: 'bitOr',
+  BitwiseXor: 'bitXor',
 };
 
 const compareOf: Readonly<Record<string, CompareOp>> = {
@@ -27,7 +42,25 @@ const compareOf: Readonly<Record<string, CompareOp>> = {
   Xor: 'xor',
 };
 
-export const binaryOperators = Object.keys(binaryOf);
+/** Unary operators without a float32 kernel. */
+const plainOf: Readonly<Record<string, PlainUnaryOp>> = {
+  Sign: 'sign',
+  BitwiseNot: 'bitNot',
+  Sin: 'sin',
+  Cos: 'cos',
+  Tan: 'tan',
+  Asin: 'asin',
+  Acos: 'acos',
+  Atan: 'atan',
+  Sinh: 'sinh',
+  Cosh: 'cosh',
+  Asinh: 'asinh',
+  Acosh: 'acosh',
+  Atanh: 'atanh',
+};
+
+export const binaryOperators = [...Object.keys(binaryOf), 'BitShift'];
+export const plainUnaryOperators = Object.keys(plainOf);
 export const compareOperators = Object.keys(compareOf);
 
 /** y = activation(x), element by element. */
@@ -51,10 +84,30 @@ export function lowerUnary(
 export function lowerUnaryNode({ node, output }: FusedNode, builder: PlanBuilder): void {
   const x = node.inputs[0] ?? '';
   const activation = activationOf(builder.graph, node);
-  if (builder.typeOf(x).type !== 'float32')
-    throw unsupported(node, `an input of type ${builder.typeOf(x).type}`);
+  const { type } = builder.typeOf(x);
+  if (!isFloat(type) && ['Floor', 'Ceil', 'Round'].includes(node.op)) {
+    builder.alias(output, x);
+    return;
+  }
+  if (!isFloat(type) && !['Abs', 'Neg', 'Relu'].includes(node.op))
+    throw unsupported(node, `an input of type ${type}`);
   if (activation === undefined) throw unsupported(node, 'bounds computed at run time');
   lowerUnary(builder, node, x, output, activation);
+}
+
+export function lowerPlainUnary({ node, output }: FusedNode, builder: PlanBuilder): void {
+  const x = node.inputs[0] ?? '';
+  const { type } = builder.typeOf(x);
+  const op = plainOf[node.op] ?? 'sign';
+  if (op === 'bitNot' ? isFloat(type) : op !== 'sign' && !isFloat(type))
+    throw unsupported(node, `an input of type ${type}`);
+  builder.emit({
+    op: 'unary',
+    node,
+    inputs: [builder.operand(x)],
+    output: builder.operand(output),
+    ints: { unary_op: plainUnaryCode(op) },
+  });
 }
 
 /** The dims of a broadcast operation with axes merged that every operand walks without a gap. */
@@ -111,14 +164,22 @@ export function lowerBinary(
   });
 }
 
+/** The native operator of a node; attributes choose it for some. */
+function binaryOpOf(node: Node): BinaryOp {
+  if (node.op === 'Mod' && intAttribute(node, 'fmod', 0) !== 0) return 'fmod';
+  if (node.op !== 'BitShift') return binaryOf[node.op] ?? 'add';
+  return choiceAttribute(node, 'direction', ['LEFT', 'RIGHT'], 'LEFT') === 'LEFT'
+    ? 'shiftLeft'
+    : 'shiftRight';
+}
+
 /** Two operands, or for Min and Max any number of them. */
 export function lowerBinaryNode({ node, output }: FusedNode, builder: PlanBuilder): void {
-  const op = binaryOf[node.op] ?? 'add';
   const { type, dims } = builder.typeOf(output);
-  if (type !== 'float32' && type !== 'int32' && type !== 'int64') throw unsupported(node, `the type ${type}`);
   const [first = '', ...others] = node.inputs;
-  if (others.some((other) => builder.typeOf(other).type !== builder.typeOf(first).type)) {
-    throw unsupported(node, 'operands of different types');
+  if (node.op === 'Pow' && others.some((other) => builder.typeOf(other).type !== type)) {
+    lowerMixedPower(node, output, builder);
+    return;
   }
   if (others.length === 0) {
     builder.alias(output, first);
@@ -128,17 +189,33 @@ export function lowerBinaryNode({ node, output }: FusedNode, builder: PlanBuilde
   others.forEach((right, i) => {
     const last = i === others.length - 1;
     const target = last ? output : builder.temporary(type, dims);
-    lowerBinary(builder, node, op, left, right, target);
+    lowerBinary(builder, node, binaryOpOf(node), left, right, target);
     left = target;
   });
 }
 
+/** An exponent of another type: an integer one is cast to a float base's, anything else is done in float64. */
+function lowerMixedPower(node: Node, output: string, builder: PlanBuilder): void {
+  const [base = '', exponent = ''] = node.inputs;
+  const { type, dims } = builder.typeOf(output);
+  const common = isFloat(type) ? type : 'float64';
+  const power = common === type ? output : builder.temporary(common, dims);
+  const [a, b] = [base, exponent].map((name) => castTo(builder, node, name, common)) as [string, string];
+  lowerBinary(builder, node, 'pow', a, b, power);
+  if (power !== output)
+    builder.emit({ op: 'cast', node, inputs: [builder.operand(power)], output: builder.operand(output) });
+}
+
+function castTo(builder: PlanBuilder, node: Node, name: string, type: DataType): string {
+  const own = builder.typeOf(name);
+  if (own.type === type) return name;
+  const target = builder.temporary(type, own.dims);
+  builder.emit({ op: 'cast', node, inputs: [builder.operand(name)], output: builder.operand(target) });
+  return target;
+}
+
 export function lowerCompare({ node, output }: FusedNode, builder: PlanBuilder): void {
   const [a = '', b = ''] = node.inputs;
-  const type = builder.typeOf(a).type;
-  if (type !== 'float32' && type !== 'int32' && type !== 'int64' && type !== 'bool') {
-    throw unsupported(node, `the type ${type}`);
-  }
   builder.emit({
     op: 'compare',
     node,
@@ -159,8 +236,6 @@ export function lowerWhere({ node, output }: FusedNode, builder: PlanBuilder): v
   });
 }
 
-const castable = new Set(['float32', 'float64', 'int8', 'uint8', 'int32', 'int64', 'bool']);
-
 export function lowerCast({ node, output }: FusedNode, builder: PlanBuilder): void {
   const x = node.inputs[0] ?? '';
   const [from, to] = [builder.typeOf(x).type, builder.typeOf(output).type];
@@ -168,7 +243,6 @@ export function lowerCast({ node, output }: FusedNode, builder: PlanBuilder): vo
     builder.alias(output, x);
     return;
   }
-  if (!castable.has(from) || !castable.has(to)) throw unsupported(node, `a cast from ${from} to ${to}`);
   builder.emit({ op: 'cast', node, inputs: [builder.operand(x)], output: builder.operand(output) });
 }
 

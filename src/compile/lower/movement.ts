@@ -1,7 +1,7 @@
 import { choiceAttribute, intAttribute, intsAttribute } from '../../graph/attributes.js';
-import { fromNumbers } from '../../graph/data.js';
-import type { Node } from '../../graph/graph.js';
-import { broadcastStrides, rowMajorStrides } from '../../graph/operators/strided.js';
+import { fromNumbers, readNumbers } from '../../graph/data.js';
+import type { Node, TensorData } from '../../graph/graph.js';
+import { broadcastStrides, rowMajorStrides, walk } from '../../graph/operators/strided.js';
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
@@ -182,7 +182,21 @@ export function lowerPad({ node, output }: FusedNode, builder: PlanBuilder): voi
 export function lowerGather({ node, output }: FusedNode, builder: PlanBuilder): void {
   const [x = '', indices = ''] = node.inputs;
   const dims = builder.dimsOf(x);
-  const [outer, size, inner] = splitDims(dims, frontAxis(intAttribute(node, 'axis', 0), dims.length));
+  const axis = frontAxis(intAttribute(node, 'axis', 0), dims.length);
+  const [outer, size, inner] = splitDims(dims, axis);
+  const lattice = latticeOf(builder.graph.constants.get(indices), size);
+  if (lattice !== undefined) {
+    const strides = rowMajorStrides(dims);
+    const step = strides[axis] ?? 1;
+    const to = builder.dimsOf(output);
+    emitCopy(builder, node, x, output, {
+      dims: to,
+      xStrides: strides.toSpliced(axis, 1, ...lattice.strides.map((stride) => stride * step)),
+      yStrides: rowMajorStrides(to),
+      xStart: lattice.start * step,
+    });
+    return;
+  }
   builder.emit({
     op: 'gather',
     node,
@@ -190,6 +204,24 @@ export function lowerGather({ node, output }: FusedNode, builder: PlanBuilder): 
     output: builder.operand(output),
     ints: { outer, axis: size, inner },
   });
+}
+
+/** Constant indices that are a start and a stride along each of their axes: what a strided copy reads. */
+function latticeOf(
+  indices: TensorData | undefined,
+  size: number,
+): { start: number; strides: number[] } | undefined {
+  if (indices === undefined || elementCount(indices.dims) === 0) return undefined;
+  const places = readNumbers(indices).map((index) => frontAxis(index, size));
+  if (places.some((place) => place < 0 || place >= size)) return undefined; // the run says so
+  const own = rowMajorStrides(indices.dims);
+  const [start = 0] = places;
+  const strides = indices.dims.map((dim, axis) => (dim > 1 ? (places[own[axis] ?? 1] ?? 0) - start : 0));
+  let isLattice = true;
+  walk(indices.dims, [strides], (position, [offset = 0]) => {
+    if (places[position] !== start + offset) isLattice = false;
+  });
+  return isLattice ? { start, strides } : undefined;
 }
 
 /** [n, c, h, w] -> [n, c / b^2, h * b, w * b]; the block's axes come before (DCR) or after (CRD) the channels. */

@@ -12,9 +12,8 @@ import { packLayer, packMatrices } from './weights.js';
 export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
   const { node, output } = fused;
   const [a = '', b = ''] = node.inputs;
-  if (builder.typeOf(output).type !== 'float32')
-    throw unsupported(node, `a product of ${builder.typeOf(output).type}`);
-  if (isConstantProduct(builder.graph, node)) {
+  const isFloat32 = builder.typeOf(output).type === 'float32';
+  if (isFloat32 && isConstantProduct(builder.graph, node)) {
     const n = elementCount(builder.dimsOf(a).slice(0, -1));
     const step = { op: 'matmul', x: builder.dimsOf(a), y: builder.dimsOf(output), ints: { n } } as const;
     emitConstantProduct(fused, builder, n, packLayer(builder, node, step).weights);
@@ -134,10 +133,10 @@ function emitBatchProduct(fused: FusedNode, builder: PlanBuilder, form: BatchPro
   if (elementCount(batch) > mostBatches)
     throw unsupported(node, `a product of more than ${mostBatches} matrices`);
   const batches = operandsOf(batch, aBatch, bBatch);
-  const product =
-    activation === undefined && bias === undefined ? output : builder.temporary('float32', dims);
+  const { type } = builder.typeOf(output);
+  const product = activation === undefined && bias === undefined ? output : builder.temporary(type, dims);
   builder.emit({
-    op: 'batch_matmul',
+    op: type === 'float32' ? 'batch_matmul' : 'plain_matmul',
     node,
     inputs: [builder.operand(node.inputs[0] ?? ''), builder.operand(node.inputs[1] ?? '')],
     output: builder.operand(product),
@@ -152,7 +151,7 @@ function emitBatchProduct(fused: FusedNode, builder: PlanBuilder, form: BatchPro
     },
     floats: { alpha },
   });
-  const sum = bias === undefined || activation === undefined ? output : builder.temporary('float32', dims);
+  const sum = bias === undefined || activation === undefined ? output : builder.temporary(type, dims);
   if (bias !== undefined) lowerBinary(builder, node, 'add', product, bias, sum);
   if (activation !== undefined)
     lowerUnary(builder, node, bias === undefined ? product : sum, output, activation);

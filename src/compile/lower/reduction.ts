@@ -39,7 +39,7 @@ function emitReduce(
   axes: readonly number[],
   { op, mean, post }: Reduction,
 ): void {
-  const dims = builder.dimsOf(x);
+  const { type, dims } = builder.typeOf(x);
   const reduced = dims.map((_, axis) => axis).filter((axis) => axes.includes(axis) && dims[axis] !== 1);
   const first = reduced[0] ?? 0;
   const last = reduced.at(-1) ?? -1;
@@ -53,7 +53,7 @@ function emitReduce(
     );
     const moved = order.map((axis) => dims[axis] ?? 1);
     const strides = rowMajorStrides(dims);
-    source = builder.temporary('float32', moved);
+    source = builder.temporary(type, moved);
     emitCopy(builder, node, x, source, {
       dims: moved,
       xStrides: order.map((axis) => strides[axis] ?? 1),
@@ -62,20 +62,20 @@ function emitReduce(
     const kept = dims.filter((_, axis) => !axes.includes(axis));
     [outer, inner] = [elementCount(kept), 1];
   }
-  builder.emit({
-    op: 'reduce',
-    node,
-    inputs: [builder.operand(source)],
-    output: builder.operand(y),
-    ints: { outer, n, inner, op: reduceCode(op), post: unaryCode(post ?? 'copy') },
-    floats: { scale: mean ? 1 / n : 1 },
-  });
+  const fold = { node, inputs: [builder.operand(source)], output: builder.operand(y) };
+  const ints = { outer, n, inner, op: reduceCode(op) };
+  if (type === 'float32') {
+    const floats = { scale: mean ? 1 / n : 1 };
+    builder.emit({ op: 'reduce', ...fold, ints: { ...ints, post: unaryCode(post ?? 'copy') }, floats });
+    return;
+  }
+  if (mean || post !== undefined) throw unsupported(node, `an input of type ${type}`);
+  builder.emit({ op: 'fold', ...fold, ints });
 }
 
 export function lowerReduce({ node, output }: FusedNode, builder: PlanBuilder): void {
   const x = node.inputs[0] ?? '';
-  const { type, dims } = builder.typeOf(x);
-  if (type !== 'float32') throw unsupported(node, `an input of type ${type}`);
+  const dims = builder.dimsOf(x);
   const given = (numbersInput(builder, node, 1) ?? []).map((axis) => frontAxis(axis, dims.length));
   const all = intAttribute(node, 'noop_with_empty_axes', 0) !== 0 ? [] : [...dims.keys()];
   const reduction = reductionOf[node.op];

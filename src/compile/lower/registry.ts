@@ -11,9 +11,13 @@ import {
   lowerCast,
   lowerCompare,
   lowerNot,
+  lowerPlainUnary,
   lowerUnaryNode,
   lowerWhere,
+  plainUnaryOperators,
 } from './elementwise.js';
+import { lowerGatherAt, lowerScatterAt } from './indexed.js';
+import { lowerArgExtreme, lowerCumSum, lowerTopK } from './lines.js';
 import {
   lowerConcat,
   lowerDepthToSpace,
@@ -28,6 +32,7 @@ import {
   lowerView,
 } from './movement.js';
 import { lowerGemm, lowerLowRank, lowerMatMul } from './product.js';
+import { lowerQuantize } from './quantize.js';
 import { lowerRecurrent } from './recurrent.js';
 import {
   lowerGlobalPool,
@@ -39,6 +44,7 @@ import {
   reduceOperators,
 } from './reduction.js';
 import { lowerResize } from './resize.js';
+import { lowerGridSample, lowerRoiAlign } from './sampling.js';
 
 /** Writes the steps that compute a node to the builder. */
 export type Lowering = (fused: FusedNode, builder: PlanBuilder) => void;
@@ -56,6 +62,15 @@ export const lowerings: ReadonlyMap<string, Lowering> = new Map<string, Lowering
   ...each(binaryOperators, lowerBinaryNode),
   ...each(compareOperators, lowerCompare),
   ...each(reduceOperators, lowerReduce),
+  ...each(plainUnaryOperators, lowerPlainUnary),
+  ...each(['ArgMax', 'ArgMin'], lowerArgExtreme),
+  ...each(['GatherElements', 'GatherND'], lowerGatherAt),
+  ...each(['ScatterElements', 'ScatterND'], lowerScatterAt),
+  ...each(['QuantizeLinear', 'DequantizeLinear'], lowerQuantize),
+  ['TopK', lowerTopK],
+  ['CumSum', lowerCumSum],
+  ['GridSample', lowerGridSample],
+  ['RoiAlign', lowerRoiAlign],
   ['Where', lowerWhere],
   ['Not', lowerNot],
   ['Cast', lowerCast],

@@ -1,17 +1,18 @@
 import { choiceAttribute, intAttribute, intsAttribute } from '../../graph/attributes.js';
 import { coordinateModes } from '../../graph/operators/resize.js';
+import {
+  inputPosition,
+  type NearestMode,
+  nearestModes,
+  nearestPosition,
+} from '../../graph/operators/resize_positions.js';
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { frontAxis, numbersInput } from './operands.js';
 
-const nearestModes = ['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil'] as const;
-
 /** Output positions of one axis; each takes an entry in the plan. */
 const mostPositions = 2 ** 20;
-
-type CoordinateMode = Exclude<(typeof coordinateModes)[number], 'tf_crop_and_resize'>;
-type NearestMode = (typeof nearestModes)[number];
 
 /** For each output position the two input positions it mixes, and the weight of the second. */
 interface AxisMix {
@@ -72,42 +73,8 @@ export function lowerResize({ node, output }: FusedNode, builder: PlanBuilder): 
   });
 }
 
-/**
- * The input coordinate under output coordinate `i`. Operations round to float32 where onnxruntime's do: nearest would
- * else pick the other neighbour where a coordinate is a whole number but for rounding.
- */
-function inputPosition(i: number, size: number, wanted: number, ratio: number, mode: CoordinateMode): number {
-  const f = Math.fround;
-  const scale = f(ratio);
-  const center = f(f((i + 0.5) / scale) - 0.5);
-  switch (mode) {
-    case 'asymmetric':
-      return i / ratio;
-    case 'align_corners':
-      return wanted === 1 ? 0 : f((i * (size - 1)) / (wanted - 1));
-    case 'pytorch_half_pixel':
-      return wanted === 1 ? 0 : center;
-    case 'tf_half_pixel_for_nn':
-      return f((i + 0.5) / scale);
-    case 'half_pixel_symmetric': {
-      const adjustment = f(wanted / f(scale * size));
-      return f(f((size / 2) * f(1 - adjustment)) + (i + 0.5) / scale - 0.5);
-    }
-    case 'half_pixel':
-      return center;
-  }
-}
-
 function mixNearest(positions: readonly number[], size: number, mode: NearestMode): AxisMix {
-  const rounded = positions.map((position) => {
-    const whole = {
-      floor: Math.floor(position),
-      ceil: Math.ceil(position),
-      round_prefer_floor: Math.ceil(position - 0.5),
-      round_prefer_ceil: Math.floor(position + 0.5),
-    }[mode];
-    return Math.min(Math.max(whole, 0), size - 1);
-  });
+  const rounded = positions.map((position) => nearestPosition(position, size, mode));
   return { lo: rounded, hi: rounded, weight: rounded.map(() => 0) };
 }
 

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs';
 import { EspalierError } from '../../errors.js';
-import { type ModelProto, modelType } from './schema.js';
+import { type FunctionProto, functionType, type ModelProto, modelType } from './schema.js';
 
 /**
  * Messages and list entries a model may hold. Each costs around 100 bytes once decoded but as little as one byte in
@@ -17,17 +17,25 @@ export function decodeModel(bytes: Uint8Array, name: string): ModelProto {
   if (bytes.byteLength === 0) throw notAModel(name, 'got 0 bytes');
   // A Buffer's slices are Buffers: take plain views instead.
   const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let model: ModelProto;
-  try {
-    countItems(modelType, new protobuf.Reader(view), view.byteLength, { left: largestItemCount }, 0);
-    model = modelType.decode(new protobuf.Reader(view)) as ModelProto;
-  } catch (cause) {
-    throw notAModel(name, cause instanceof Error ? cause.message : String(cause), cause);
-  }
+  const model = decode(modelType, view, name) as ModelProto;
   if (model.ir_version === undefined || !Object.hasOwn(model, 'ir_version'))
     throw notAModel(name, 'got no ir_version');
   if (!Object.hasOwn(model, 'graph')) throw notAModel(name, 'got no graph');
   return model;
+}
+
+/** Decodes one of the functions of a model. @throws EspalierError ERR_ESPALIER_MODEL */
+export function decodeFunction(bytes: Uint8Array): FunctionProto {
+  return decode(functionType, bytes, 'a function') as FunctionProto;
+}
+
+function decode(type: protobuf.Type, bytes: Uint8Array, name: string): protobuf.Message {
+  try {
+    countItems(type, new protobuf.Reader(bytes), bytes.byteLength, { left: largestItemCount }, 0);
+    return type.decode(new protobuf.Reader(bytes));
+  } catch (cause) {
+    throw notAModel(name, cause instanceof Error ? cause.message : String(cause), cause);
+  }
 }
 
 function notAModel(name: string, reason: string, cause?: unknown): EspalierError {

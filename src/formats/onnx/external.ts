@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { pathInside, unreadable } from '../read_file.js';
+import { pathInside, readWholeSync } from '../read_file.js';
 import type { ResolveExternal } from './tensors.js';
 
 /** Reads external data files of a model in `folder`, and nowhere else, each once. */
@@ -10,12 +9,8 @@ export function externalFiles(folder: string): ResolveExternal {
     const known = files.get(path.resolve(folder, location));
     if (known !== undefined) return known;
     const file = pathInside(folder, location, 'external data');
-    try {
-      const bytes = readFileSync(file);
-      files.set(file, bytes);
-      return bytes;
-    } catch (cause) {
-      throw unreadable(file, 'external data', cause);
-    }
+    const bytes = readWholeSync(file, 'external data');
+    files.set(file, bytes);
+    return bytes;
   };
 }

@@ -7,6 +7,7 @@ import { readAttribute } from './attributes.js';
 import { readConstantNode } from './constant_nodes.js';
 import { decodeModel } from './decode.js';
 import { externalFiles } from './external.js';
+import { expandFunctions } from './functions.js';
 import {
   keepGraphFields,
   keepModelFields,
@@ -23,7 +24,7 @@ import {
   readType,
   readTypeAndDims,
 } from './tensors.js';
-import { toBigInt } from './wire.js';
+import { canonicalDomain, toBigInt } from './wire.js';
 
 export interface ImportOptions {
   /** What messages call the model; a path reads well. */
@@ -59,7 +60,7 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
     throw new EspalierError('ERR_ESPALIER_MODEL', `Expected ${name} to import an opset, got none`);
   const importer = new GraphImporter(opsets, options);
   try {
-    const graph = importer.read(model.graph ?? {});
+    const graph = importer.read(expandFunctions(model, opsets));
     const metadata = { ...graph.metadata };
     keepModelFields(metadata, model);
     return sortGraph({ ...graph, metadata });
@@ -76,11 +77,6 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
 export async function readOnnx(file: string): Promise<Graph> {
   const bytes = await readWhole(file, 'model');
   return importOnnx(bytes, { name: file, resolveExternal: externalFiles(path.dirname(file)) });
-}
-
-/** The default domain has two spellings (https://github.com/onnx/onnx/blob/main/docs/IR.md). */
-function canonicalDomain(domain: string): string {
-  return domain === 'ai.onnx' ? '' : domain;
 }
 
 /** Reads a graph and, through its attributes, the graphs inside it. */

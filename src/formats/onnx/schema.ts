@@ -8,7 +8,7 @@ import protobuf from 'protobufjs';
  * - the packed fields of TensorProto (float_data and the like) are read as bytes, one entry per packed run, so that
  *   a weight stays a view on the file instead of becoming an array of numbers;
  * - FunctionProto (ModelProto 25), TrainingInfoProto (ModelProto 20) and TensorAnnotation (GraphProto 14) are carried
- *   as bytes: espalier does not look inside them, and what is not decoded cannot be lost on the way out.
+ *   as bytes: what is not decoded cannot be lost on the way out. functions.ts decodes the functions that are called.
  */
 const onnx = protobuf.Root.fromJSON({
   nested: {
@@ -25,6 +25,19 @@ const onnx = protobuf.Root.fromJSON({
         metadata_props: { id: 14, type: 'StringStringEntryProto', rule: 'repeated' },
         training_info: { id: 20, type: 'bytes', rule: 'repeated' },
         functions: { id: 25, type: 'bytes', rule: 'repeated' },
+      },
+    },
+    FunctionProto: {
+      fields: {
+        name: { id: 1, type: 'string' },
+        input: { id: 4, type: 'string', rule: 'repeated' },
+        output: { id: 5, type: 'string', rule: 'repeated' },
+        attribute: { id: 6, type: 'string', rule: 'repeated' },
+        node: { id: 7, type: 'NodeProto', rule: 'repeated' },
+        opset_import: { id: 9, type: 'OperatorSetIdProto', rule: 'repeated' },
+        domain: { id: 10, type: 'string' },
+        attribute_proto: { id: 11, type: 'AttributeProto', rule: 'repeated' },
+        overload: { id: 13, type: 'string' },
       },
     },
     OperatorSetIdProto: {
@@ -138,6 +151,7 @@ const onnx = protobuf.Root.fromJSON({
 });
 
 export const modelType = onnx.lookupType('ModelProto');
+export const functionType = onnx.lookupType('FunctionProto');
 
 /** A 64-bit integer as protobufjs decodes it: two halves of 32 bits. */
 export interface WireInt64 {
@@ -163,6 +177,20 @@ export interface ModelProto {
   metadata_props?: StringEntryProto[];
   training_info?: Uint8Array[];
   functions?: Uint8Array[];
+}
+
+export interface FunctionProto {
+  name?: string;
+  input?: string[];
+  output?: string[];
+  /** Attributes without a default. */
+  attribute?: string[];
+  node?: NodeProto[];
+  opset_import?: { domain?: string; version?: WireInt64 }[];
+  domain?: string;
+  /** Attributes with their defaults. */
+  attribute_proto?: AttributeProto[];
+  overload?: string;
 }
 
 export interface GraphProto {

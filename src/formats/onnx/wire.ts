@@ -36,3 +36,8 @@ export const attributeCodes = {
 
 /** TensorProto.DataLocation: the bytes are in another file. */
 export const externalLocation = 1;
+
+/** The default domain has two spellings (https://github.com/onnx/onnx/blob/main/docs/IR.md). */
+export function canonicalDomain(domain: string): string {
+  return domain === 'ai.onnx' ? '' : domain;
+}

@@ -1,6 +1,7 @@
 import { EspalierError } from '../../errors.js';
 import type { DataType } from '../../tensor.js';
 import { elementCount } from '../../tensor.js';
+import { choiceAttribute, intAttribute } from '../attributes.js';
 import { createElements, type Elements, isFloat, readElements, toBytes } from '../data.js';
 import type { OperatorContext, OperatorDefinition, OperatorFamily, TypeAndDims } from './definition.js';
 import { broadcastDims, broadcastStrides, walk } from './strided.js';
@@ -108,6 +109,57 @@ const differ = (a: number, b: number) => (a !== 0) !== (b !== 0);
 const smaller = (a: number, b: number) => Math.min(a, b);
 const larger = (a: number, b: number) => Math.max(a, b);
 
+/** `remainder` with the sign of the divisor, as Python's %. */
+function modulo(a: number, b: number): number {
+  const rest = a % divisor(b);
+  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
+}
+
+function wideModulo(a: bigint, b: bigint): bigint {
+  const rest = a % divisor(b);
+  return rest !== 0n && rest < 0n !== b < 0n ? rest + b : rest;
+}
+
+function shift(left: boolean): OperatorDefinition {
+  return arithmetic({
+    integers: (a, b) => (b >= 32 ? 0 : left ? a << b : a >>> b),
+    wide: (a, b) => (left ? a << b : a >> b),
+  });
+}
+
+/** Operators whose attributes choose the element function. */
+function chosen(
+  infer: OperatorDefinition,
+  choose: (context: OperatorContext) => OperatorDefinition,
+): OperatorDefinition {
+  return {
+    infer: infer.infer,
+    evaluate: (context, outputs) => choose(context).evaluate?.(context, outputs) ?? [],
+  };
+}
+
+const remainder = arithmetic({
+  floats: (a, b) => a % b,
+  integers: (a, b) => a % divisor(b),
+  wide: (a, b) => a % divisor(b),
+});
+const pythonModulo = arithmetic({
+  floats: (a, b) => (b === 0 ? Number.NaN : modulo(a, b)),
+  integers: modulo,
+  wide: wideModulo,
+});
+
+/** Remainders and bits. */
+const bits: OperatorFamily = {
+  Mod: chosen(pythonModulo, ({ node }) => (intAttribute(node, 'fmod', 0) === 0 ? pythonModulo : remainder)),
+  BitShift: chosen(shift(true), ({ node }) =>
+    shift(choiceAttribute(node, 'direction', ['LEFT', 'RIGHT'], 'LEFT') === 'LEFT'),
+  ),
+  BitwiseAnd: arithmetic({ integers: (a, b) => a & b, wide: (a, b) => a & b }),
+  BitwiseOr: arithmetic({ integers: (a, b) => a | b, wide: (a, b) => a | b }),
+  BitwiseXor: arithmetic({ integers: (a, b) => a ^ b, wide: (a, b) => a ^ b }),
+};
+
 export const binaries: OperatorFamily = {
   Add: arithmetic({ floats: (a, b) => a + b, integers: (a, b) => a + b, wide: (a, b) => a + b }),
   Sub: arithmetic({ floats: (a, b) => a - b, integers: (a, b) => a - b, wide: (a, b) => a - b }),
@@ -135,6 +187,7 @@ export const binaries: OperatorFamily = {
   And: comparison({ integers: and }),
   Or: comparison({ integers: or }),
   Xor: comparison({ integers: differ }),
+  ...bits,
   PRelu: {
     infer: (context) => {
       if (context.type(0) !== context.type(1)) throw context.typeError('the operands differ in type');

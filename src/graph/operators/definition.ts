@@ -2,7 +2,7 @@ import { EspalierError } from '../../errors.js';
 import type { DataType } from '../../tensor.js';
 import { describeTensor, readNumbers } from '../data.js';
 import type { Node, TensorData } from '../graph.js';
-import { InputValuesNeeded } from '../input_values.js';
+import { type Deciders, InputValuesNeeded } from '../input_values.js';
 
 export interface TypeAndDims {
   readonly type: DataType;
@@ -24,12 +24,24 @@ export interface OperatorDefinition {
 /** Operator definitions by name. */
 export type OperatorFamily = Readonly<Record<string, OperatorDefinition>>;
 
+/** A node needs the value of `value` beforehand; specialize.ts says which inputs of the graph decide it. */
+export class UnknownValueError extends EspalierError {
+  constructor(
+    message: string,
+    readonly value: string,
+    /** Inputs of the graph that the value is computed from. */
+    readonly inputs: readonly string[] = [],
+  ) {
+    super('ERR_ESPALIER_UNSUPPORTED', message);
+  }
+}
+
 /** A node with what is known of its inputs. */
 export class OperatorContext {
   readonly node: Node;
   readonly #inputs: readonly (TypeAndDims | undefined)[];
   readonly #constants: readonly (TensorData | undefined)[];
-  readonly #deciders: readonly (readonly string[] | undefined)[];
+  readonly #deciders: readonly (Deciders | undefined)[];
 
   /**
    * All lists run parallel to `node.inputs`; a left out input is undefined.
@@ -39,7 +51,7 @@ export class OperatorContext {
     node: Node,
     inputs: readonly (TypeAndDims | undefined)[],
     constants: readonly (TensorData | undefined)[],
-    deciders: readonly (readonly string[] | undefined)[] = [],
+    deciders: readonly (Deciders | undefined)[] = [],
   ) {
     this.node = node;
     this.#inputs = inputs;
@@ -80,9 +92,9 @@ export class OperatorContext {
     return this.#constants[index];
   }
 
-  /** Whether the values of some graph inputs decide the input's value. */
+  /** Whether few values of graph inputs decide the input's value. */
   isDecidedByInputs(index: number): boolean {
-    return this.#deciders[index] !== undefined;
+    return this.#deciders[index]?.areFew === true;
   }
 
   /**
@@ -94,12 +106,12 @@ export class OperatorContext {
     if (value !== undefined) return value;
     this.input(index);
     const deciders = this.#deciders[index];
-    if (deciders !== undefined) throw new InputValuesNeeded(deciders, this.node, index);
+    if (deciders !== undefined) throw new InputValuesNeeded(deciders.inputs, this.node, index);
     const { name, op, inputs } = this.node;
-    throw new EspalierError(
-      'ERR_ESPALIER_UNSUPPORTED',
+    throw new UnknownValueError(
       `Expected input ${index} (${inputs[index]}) of node ${name} (${op}) to be known before the run, ` +
         'got a value that depends on run-time data',
+      inputs[index] ?? '',
     );
   }
 

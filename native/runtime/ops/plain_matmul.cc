@@ -1,0 +1,74 @@
+// y[b] [m, n] = a[b] [m, k] * b[b] [k, n] of any type but float32 (batch_matmul.cc, whose ints these are) and
+// 16-bit floats; integers wrap around, so that sums of quantised products are exact.
+
+#include <algorithm>
+
+#include "runtime/ops/arithmetic.h"
+#include "runtime/ops/factories.h"
+
+namespace espalier {
+namespace {
+
+class PlainMatmul final : public Step {
+ public:
+  PlainMatmul(const StepSpec& spec, const BuildContext& build)
+      : Step(spec.name),
+        m_(spec.Size("m")),
+        k_(spec.Size("k")),
+        n_(spec.Size("n")),
+        a_offsets_(spec.Sizes("a_offsets")),
+        b_offsets_(spec.Sizes("b_offsets")) {
+    spec.Expect(spec.inputs.size() == 2 && spec.outputs.size() == 1, "two inputs and one output");
+    dtype_ = spec.outputs[0].dtype;
+    spec.Expect(IsComputable(dtype_) && spec.inputs[0].dtype == dtype_ && spec.inputs[1].dtype == dtype_,
+                "one type that is no 16-bit float");
+    spec.Expect(spec.Int("transpose_a", 0) == 0 && spec.Int("transpose_b", 0) == 0, "row-major factors");
+    spec.Expect(a_offsets_.size() == b_offsets_.size(), "as many offsets of a as of b");
+    for (size_t offset : a_offsets_)
+      spec.Expect(AddSizes(offset, MultiplyAll({m_, k_})) <= spec.inputs[0].Elements(), "offsets inside a");
+    for (size_t offset : b_offsets_)
+      spec.Expect(AddSizes(offset, MultiplyAll({k_, n_})) <= spec.inputs[1].Elements(), "offsets inside b");
+    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({a_offsets_.size(), m_, n_}),
+                "an output [batch, m, n]");
+    a_ = build.resolve(spec.inputs[0]);
+    b_ = build.resolve(spec.inputs[1]);
+    y_ = build.resolve(spec.outputs[0]);
+    const size_t products = std::max<size_t>(MultiplyAll({k_, n_}), 1);
+    split_ = SplitWork(a_offsets_.size() * m_, std::max<size_t>(4096 / products, 1), build.threads);
+    chunks_ = split_.parts;
+  }
+
+  void Run(const RunContext& context, size_t chunk, uint8_t*) const noexcept override {
+    VisitType(dtype_, [&](auto zero) {
+      using T = decltype(zero);
+      for (size_t row = split_.Begin(chunk); row < split_.End(chunk); ++row) {
+        const T* a = context.At<const T>(a_) + a_offsets_[row / m_] + row % m_ * k_;
+        const T* b = context.At<const T>(b_) + b_offsets_[row / m_];
+        T* y = context.At<T>(y_) + row * n_;
+        std::fill_n(y, n_, T{0});
+        for (size_t k = 0; k < k_; ++k, b += n_) {
+          const auto factor = static_cast<WrapType<T>>(a[k]);
+          for (size_t j = 0; j < n_; ++j) {
+            y[j] = static_cast<T>(static_cast<WrapType<T>>(y[j]) + factor * static_cast<WrapType<T>>(b[j]));
+          }
+        }
+      }
+    });
+  }
+
+ private:
+  const size_t m_, k_, n_;
+  const std::vector<size_t> a_offsets_;
+  const std::vector<size_t> b_offsets_;
+  DType dtype_ = DType::kInt32;
+  Split split_;
+  Address a_, b_, y_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakePlainMatmul(const StepSpec& spec, const BuildContext& build) {
+  return std::make_unique<PlainMatmul>(spec, build);
+}
+
+}  // namespace espalier
