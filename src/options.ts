@@ -42,6 +42,24 @@ export function nearest(name: string, known: readonly string[]): string {
   return close ? `did you mean "${candidate}"?` : `expected one of ${known.join(', ')}`;
 }
 
+/**
+ * Reads a matcher of names from text: a name, or `re:` and a regular expression.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT
+ */
+export function parseMatcher(text: string): string | RegExp {
+  if (!text.startsWith('re:')) return text;
+  try {
+    return new RegExp(text.slice(3), 'u');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `Expected a regular expression after re:, got ${reason}`,
+      { cause },
+    );
+  }
+}
+
 function describe(issue: v.BaseIssue<unknown>, where: string): string {
   const keys = (issue.path ?? []).map((item) => String(item.key));
   if (issue.message.startsWith(unknownKey)) {

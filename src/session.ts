@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
+import { foldAffine } from './compile/fold_affine.js';
 import { EspalierError, type EspalierErrorCode } from './errors.js';
 import { type LoadedModel, loadModel } from './esp/load.js';
 import type { LayerExplanation } from './explain.js';
-import type { Dim, ValueInfo } from './graph/graph.js';
+import type { Dim, Graph, ValueInfo } from './graph/graph.js';
 import { InputValuesNeeded } from './graph/input_values.js';
 import { findLayers } from './graph/layers.js';
+import { assertSupported } from './graph/supported.js';
 import { loadAddon, type NativeSession } from './native/addon.js';
 import { nearest } from './options.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
@@ -85,7 +87,21 @@ export class InferenceSession {
         `Expected a model path or a Uint8Array, got ${typeof model}`,
       );
     }
-    const session = new InferenceSession(await loadModel(model, { mapFile: checked.mapFile }), checked);
+    return InferenceSession.#open(await loadModel(model, { mapFile: checked.mapFile }), checked);
+  }
+
+  /**
+   * The same for a graph in memory, such as a pruned one that is no file yet.
+   * @throws EspalierError ERR_ESPALIER_MODEL, _UNSUPPORTED, _ARGUMENT, _NATIVE
+   */
+  static fromGraph(graph: Graph, options: SessionOptions = {}): InferenceSession {
+    const checked = parseSessionOptions(options);
+    assertSupported(graph);
+    return InferenceSession.#open({ graph: foldAffine(graph), esp: undefined }, checked);
+  }
+
+  static #open(model: LoadedModel, options: SessionOptions): InferenceSession {
+    const session = new InferenceSession(model, options);
     session.#compileWhereFixed();
     return session;
   }

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "addon/errors.h"
+#include "addon/linalg.h"
 #include "addon/model_file_wrap.h"
 #include "addon/session_wrap.h"
 #include "addon/weights.h"
@@ -27,6 +28,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("packWeights", Napi::Function::New<PackWeights>(env));
   exports.Set("unpackWeights", Napi::Function::New<UnpackWeights>(env));
   exports.Set("NativeModelFile", ModelFileWrap::Define(env));
+  DefineLinalg(env, exports);
   exports.Set("NativeSession", SessionWrap::Define(env));
   return exports;
 }

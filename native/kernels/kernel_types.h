@@ -187,6 +187,9 @@ using TransposeTile = void (*)(const float* x, size_t x_stride, size_t rows, siz
                                size_t y_stride);
 using WinogradInput = void (*)(const float* x, size_t x_stride, size_t tiles, float* v, size_t v_stride);
 using WinogradOutput = void (*)(const float* m, size_t m_stride, size_t tiles, float* y, size_t y_stride);
+// Rows and columns of a tile of the float64 product.
+constexpr size_t kGemmTile = 8;
+using GemmTile64 = void (*)(const double* a, const double* b, size_t depth, double* c, size_t c_stride);
 
 // One table for every instruction set; kernels.inc lists what is in it.
 struct KernelTable {

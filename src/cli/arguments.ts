@@ -49,21 +49,6 @@ export function outputFile(text: string): string {
   throw new InvalidArgumentError('Expected the name of a file.');
 }
 
-/** Reads a name, or `re:` and a regular expression. */
-export function matcher(text: string): string | RegExp {
-  if (!text.startsWith('re:')) return text;
-  try {
-    return new RegExp(text.slice(3), 'u');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EspalierError(
-      'ERR_ESPALIER_ARGUMENT',
-      `Expected a regular expression after re:, got ${reason}`,
-      { cause },
-    );
-  }
-}
-
 /** Reads a whole number that is at least `least`. */
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {

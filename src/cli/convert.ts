@@ -6,8 +6,9 @@ import { type FileContent, openFile, tensorsOf } from '../formats/open.js';
 import { encodeShards } from '../formats/safetensors/index.js';
 import { readTensors } from '../formats/tensor_files.js';
 import { loadWeights } from '../graph/load_weights.js';
+import { parseMatcher } from '../options.js';
 import { bytes } from '../text.js';
-import { matcher, outputFile, wholeNumber } from './arguments.js';
+import { outputFile, wholeNumber } from './arguments.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { type Io, print } from './io.js';
 
@@ -61,7 +62,7 @@ async function readInput(input: string, given: ConvertArguments): Promise<FileCo
   if (content.format !== 'onnx')
     throw wrong('an ONNX model to load --weights into', `a ${content.format} file`);
   const graph = loadWeights(content.graph, await readTensors(given.weights), {
-    transposed: given.transposed?.map(matcher),
+    transposed: given.transposed?.map(parseMatcher),
     unknown: given.ignoreUnknown === true ? 'ignore' : 'error',
   });
   return { format: 'onnx', graph };

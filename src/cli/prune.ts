@@ -1,14 +1,24 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { EspalierError } from '../errors.js';
 import { exportOnnx, readOnnx } from '../formats/onnx/index.js';
 import type { Graph } from '../graph/graph.js';
 import { withHistory } from '../graph/history.js';
+import { parseMatcher } from '../options.js';
 import { applyPruning } from '../prune/apply.js';
-import { planPruning } from '../prune/plan.js';
+import { type PruneOptions, type PruneScope, pruneScopes } from '../prune/options.js';
+import { type PruningPlan, planPruning } from '../prune/plan.js';
 import { formatPruningPlan, planTotals } from '../prune/print.js';
 import { isPattern, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { bytes } from '../text.js';
 import { packageVersion } from '../version.js';
-import { finiteNumber, matcher, outputFile } from './arguments.js';
+import { finiteNumber, outputFile } from './arguments.js';
+import {
+  addCalibrationOptions,
+  type CalibratedArguments,
+  isCalibrated,
+  pruneWithData,
+  refuseCalibration,
+} from './calibrated.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { type Io, print } from './io.js';
 import {
@@ -21,8 +31,10 @@ import {
   structuredPattern,
 } from './prune_structured.js';
 
-interface PruneArguments extends StructuredArguments {
-  readonly pattern: Pattern | StructuredPattern;
+interface PruneArguments extends Omit<StructuredArguments, 'scope'>, CalibratedArguments {
+  readonly sparsity?: number;
+  readonly pattern?: Pattern | StructuredPattern;
+  readonly scope?: PruneScope;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly output: string;
@@ -31,8 +43,7 @@ interface PruneArguments extends StructuredArguments {
 }
 
 export function addPrune(program: Command, io: Io): void {
-  const command = program
-    .command('prune')
+  const command = addCalibrationOptions(program.command('prune'))
     .description(
       'set the least important weights of a model to zero, or remove channels, neurons, heads or blocks',
     )
@@ -45,14 +56,14 @@ export function addPrune(program: Command, io: Io): void {
     .requiredOption('-o, --output <file>', 'the pruned ONNX model', outputFile)
     .option(
       '--pattern <pattern>',
-      `shape of the zeros: ${patternForms}; or what to remove: ${structuredForms}`,
+      `shape of the zeros (default: unstructured): ${patternForms}; or what to remove: ${structuredForms}`,
       pattern,
-      'unstructured',
     )
     .addOption(
-      new Option('--scope <scope>', 'remove the same share of every layer, or rank all layers together')
-        .choices(['layer', 'global'])
-        .default('layer'),
+      new Option(
+        '--scope <scope>',
+        'remove the same share of every layer, of every output, or rank all layers together (default: as the method does)',
+      ).choices(pruneScopes),
     )
     .option('--include <layers...>', 'prune only these: names, operators, or re:<regular expression>')
     .option('--exclude <layers...>', 'leave these out')
@@ -62,34 +73,39 @@ export function addPrune(program: Command, io: Io): void {
     .option('--force', 'replace an existing output file')
     .option('--json', 'print JSON');
   addStructuredOptions(command).action(async (model: string, given: PruneArguments) => {
-    const { output, force = false, json, ...options } = given;
+    const { output, force = false, json, sparsity, scope, operators } = given;
     await checkFolder(output);
     await checkWritable(output, force);
     const graph = await readOnnx(model);
-    const include = options.include?.map(matcher);
-    const exclude = options.exclude?.map(matcher);
-    const { sparsity, scope, operators } = options;
-    if (!isPattern(options.pattern)) {
-      const result = await pruneStructured(graph, options.pattern, { ...options, include, exclude });
+    const include = given.include?.map(parseMatcher);
+    const exclude = given.exclude?.map(parseMatcher);
+    if (given.pattern !== undefined && !isPattern(given.pattern)) {
+      refuseCalibration(given);
+      const ranked = scope ?? 'layer';
+      if (ranked === 'row') throw rowsOfStructures();
+      const result = await pruneStructured(graph, given.pattern, {
+        ...given,
+        scope: ranked,
+        include,
+        exclude,
+      });
       await finish(result.pruned, result.data, result.text);
       return;
     }
-    const ordered = options.permute === true ? permute(graph, options.pattern, options, io) : graph;
-    const plan = planPruning(ordered, {
-      sparsity,
-      pattern: options.pattern,
-      scope,
-      operators,
-      include,
-      exclude,
-    });
+    const ordered =
+      given.permute === true ? permute(graph, given.pattern ?? 'unstructured', given, io) : graph;
+    const options = { sparsity, pattern: given.pattern, scope, operators, include, exclude };
+    const { graph: pruned, plan } = isCalibrated(given)
+      ? await pruneWithData(ordered, given, options, output, io)
+      : planned(ordered, options);
     const layers = plan.layers.map(({ mask, ...layer }) => layer);
     const data = { ...planTotals(plan), options: plan.options, layers };
-    await finish(applyPruning(ordered, plan), data, () => formatPruningPlan(plan));
+    await finish(pruned, data, () => formatPruningPlan(plan));
 
-    async function finish(pruned: Graph, result: object, text: () => string): Promise<void> {
-      const step = { step: 'prune', by: `espalier ${packageVersion()}`, ...options };
-      const content = exportOnnx(withHistory(pruned, step));
+    async function finish(smaller: Graph, result: object, text: () => string): Promise<void> {
+      const { output: _output, force: _force, json: _json, ...asked } = given;
+      const step = { step: 'prune', by: `espalier ${packageVersion()}`, ...asked };
+      const content = exportOnnx(withHistory(smaller, step));
       await writeWhole(output, content, force);
       print(io, json, { output, bytes: content.length, ...result }, text);
       io.err(`wrote ${output}, ${bytes(content.length)}\n`);
@@ -105,4 +121,16 @@ function pattern(text: string): Pattern | StructuredPattern {
   } catch (error) {
     throw new InvalidArgumentError(`${error instanceof Error ? error.message : String(error)}.`);
   }
+}
+
+function planned(graph: Graph, options: PruneOptions): { graph: Graph; plan: PruningPlan } {
+  const plan = planPruning(graph, options);
+  return { graph: applyPruning(graph, plan), plan };
+}
+
+function rowsOfStructures(): EspalierError {
+  return new EspalierError(
+    'ERR_ESPALIER_ARGUMENT',
+    'Expected --scope layer or global for channels, neurons, heads and blocks, got row',
+  );
 }

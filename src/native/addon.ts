@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { EspalierError } from '../errors.js';
 import type { WeightFormat, WeightStorage } from '../sparse/weight_formats.js';
 import type { DataType } from '../tensor.js';
+import type { NativeLinalg } from './linalg.js';
 
 /** Where a tensor lies during a run: `index` counts the inputs, outputs or constants, `offset` is in bytes. */
 export interface TensorRef {
@@ -86,7 +87,7 @@ export interface NativeSession {
   release(): void;
 }
 
-export interface NativeAddon {
+export interface NativeAddon extends NativeLinalg {
   /** Instruction sets this build has and this CPU can run, slowest first. */
   availableIsas(): string[];
   /** Helper threads spin for `spinMicroseconds` after a run before they park. */

@@ -4,6 +4,10 @@ import { optionsObject, parseOptions } from '../options.js';
 import { isPattern, keptOfEvery, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { type Importance, magnitude } from './importance.js';
 
+/** Units that are ranked together. */
+export const pruneScopes = ['layer', 'row', 'global'] as const;
+export type PruneScope = (typeof pruneScopes)[number];
+
 /** What {@link planPruning} takes. A layer is named by its node's name or by its operator. */
 export interface PruneOptions {
   /**
@@ -13,8 +17,11 @@ export interface PruneOptions {
   readonly sparsity?: number | undefined;
   /** `unstructured`, `16x1` (any RxC), `2:4` (any N:M). Default: unstructured. */
   readonly pattern?: Pattern | undefined;
-  /** `layer` removes the same share of every layer; `global` ranks the units of all layers together. Default: layer. */
-  readonly scope?: 'layer' | 'global' | undefined;
+  /**
+   * `layer` removes the same share of every layer, `row` of every output (or row of blocks) within it, as Wanda does;
+   * `global` ranks the units of all layers together. Default: layer.
+   */
+  readonly scope?: PruneScope | undefined;
   /** Default: {@link magnitude}. */
   readonly importance?: Importance | undefined;
   /** Prune only layers that one of these matches: a name, an operator, or a RegExp on the name. */
@@ -50,10 +57,11 @@ const matchers = v.array(
   'an array of strings or RegExps',
 );
 
-const schema = optionsObject({
+/** The options of planning, for schemas of functions that plan among other things. */
+export const pruneEntries = {
   sparsity: v.optional(sparsity),
   pattern: v.optional(pattern, 'unstructured'),
-  scope: v.optional(v.picklist(['layer', 'global'], 'one of layer, global'), 'layer'),
+  scope: v.optional(v.picklist(pruneScopes, `one of ${pruneScopes.join(', ')}`), 'layer'),
   importance: v.optional(
     v.custom<Importance>((value) => typeof value === 'function', 'a function'),
     () => magnitude,
@@ -69,7 +77,9 @@ const schema = optionsObject({
     ),
     {},
   ),
-});
+};
+
+const schema = optionsObject(pruneEntries);
 
 /** @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is unknown, missing or out of range. */
 export function parsePruneOptions(options: unknown): ResolvedPruneOptions {

@@ -1,14 +1,15 @@
 import type { Graph } from '../graph/graph.js';
 import type { Layer } from '../graph/layers.js';
-import { keptOfEvery, type Pattern } from '../sparse/patterns.js';
+import { blockOf, keptOfEvery, type Pattern } from '../sparse/patterns.js';
 import { forEachUnit, type Mask, maskOf } from './mask.js';
 import {
   type LayerPruneOptions,
   type PruneOptions,
+  type PruneScope,
   parsePruneOptions,
   type ResolvedPruneOptions,
 } from './options.js';
-import { flagLowest, flagLowestOfEvery } from './rank.js';
+import { flagLowest, flagLowestOfEvery, flagLowestOfRows } from './rank.js';
 import { unitScores } from './scores.js';
 import { type PruningTarget, selectTargets } from './targets.js';
 
@@ -23,7 +24,7 @@ export interface PruningPlan {
 export interface PlannedOptions {
   readonly sparsity: number;
   readonly pattern: Pattern;
-  readonly scope: 'layer' | 'global';
+  readonly scope: PruneScope;
   readonly importance: string;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -69,7 +70,8 @@ interface Candidate {
  * Chooses what to remove; changes nothing. Of the n units of each layer (of all layers together in global scope, one
  * ranking per pattern), exactly `round(sparsity * n)` are removed: those with the lowest scores, ties going to the
  * lower index. Units that are zero already come first and count. A layer always keeps its best unit, so where rounding
- * would empty it, one unit fewer is removed. An N:M pattern is ranked within each M inputs instead: all but N go.
+ * would empty it, one unit fewer is removed. In row scope that holds for each row of units (each output, or each block
+ * of outputs). An N:M pattern is ranked within each M inputs instead: all but N go.
  * @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is wrong, a name matches no layer, no layer is selected,
  * or a score is NaN.
  */
@@ -78,10 +80,15 @@ export function planPruning(graph: Graph, options: PruneOptions): PruningPlan {
   const targets = selectTargets(graph, resolved);
   const removed = new Map<PruningTarget, Uint8Array>();
   for (const target of targets) {
-    const group = keptOfEvery(target.pattern);
-    if (group === undefined) continue;
-    const scores = unitScores(graph, target.layer, target.pattern, resolved.importance);
-    removed.set(target, flagLowestOfEvery(scores, target.layer.inputs, group.of, group.kept));
+    const { layer, pattern, sparsity } = target;
+    const group = keptOfEvery(pattern);
+    if (group === undefined && resolved.scope !== 'row') continue;
+    const scores = unitScores(graph, layer, pattern, resolved.importance);
+    const flags =
+      group === undefined
+        ? flagLowestOfRows(scores, Math.ceil(layer.inputs / blockOf(pattern).columns), sparsity)
+        : flagLowestOfEvery(scores, layer.inputs, group.of, group.kept);
+    removed.set(target, flags);
   }
   const ranked = targets.filter((target) => !removed.has(target));
   for (const pool of pools(ranked, resolved.scope)) {
@@ -98,8 +105,8 @@ export function planPruning(graph: Graph, options: PruneOptions): PruningPlan {
 }
 
 /** Targets that are ranked together: each alone, or those of one pattern and the global sparsity. */
-function pools(targets: readonly PruningTarget[], scope: 'layer' | 'global'): PruningTarget[][] {
-  const alone = targets.filter((target) => scope === 'layer' || target.ownSparsity);
+function pools(targets: readonly PruningTarget[], scope: PruneScope): PruningTarget[][] {
+  const alone = targets.filter((target) => scope !== 'global' || target.ownSparsity);
   const byPattern = new Map<Pattern, PruningTarget[]>();
   for (const target of targets) {
     if (alone.includes(target)) continue;
@@ -157,7 +164,8 @@ export function plannedLayer(
   return { name, nodes, op, weight, groups, outputs, inputs, pattern, ...counts, mask: maskOf(flags) };
 }
 
-function plannedOptions(options: ResolvedPruneOptions): PlannedOptions {
+/** The options as a plan keeps them. */
+export function plannedOptions(options: ResolvedPruneOptions): PlannedOptions {
   const { sparsity, pattern, scope, importance, include, exclude, operators, layers } = options;
   return {
     sparsity,

@@ -49,6 +49,15 @@ export function flagLowestOfEvery(
   return flags;
 }
 
+/** Flags round(sparsity * units) lowest scores of every `units` consecutive ones, but never all of them. */
+export function flagLowestOfRows(scores: Float64Array, units: number, sparsity: number): Uint8Array {
+  const flags = new Uint8Array(scores.length);
+  const k = Math.min(Math.round(sparsity * units), units - 1);
+  for (let row = 0; row < scores.length; row += units)
+    flags.set(flagLowest(scores.subarray(row, row + units), k), row);
+  return flags;
+}
+
 /** The k-th lowest score, k in [1, scores.length]: C. A. R. Hoare, "Algorithm 65: Find", 1961, with random pivots. */
 function kthLowest(scores: Float64Array, k: number): number {
   const values = scores.slice();

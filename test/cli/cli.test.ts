@@ -92,7 +92,7 @@ describe('prune', () => {
     [['-o', 'out.onnx', '--operators', 'Conv'], /the layers are "hidden" \(MatMul\), "head" \(MatMul\)/],
     [['-o', 'out.onnx', '--pattern', '2:2'], /Expected a pattern, unstructured, RxC .* got "2:2"/],
     [['-o', 'out.onnx', '--pattern', '2:4'], /sparsity to be 0\.5, as the pattern 2:4 says, .*got 0\.75/],
-    [['-o', 'out.onnx', '--scope', 'all'], /Allowed choices are layer, global/],
+    [['-o', 'out.onnx', '--scope', 'all'], /Allowed choices are layer, row, global/],
     [['-o', 'out.onnx', '--include', 're:('], /Expected a regular expression after re:/],
     [['-o', 'out.onnx', '--sparsty', '0.5'], /unknown option '--sparsty'/],
     [['-o', 'out.onnx', '--sparsity', '1'], /a number in \[0, 1\), got 1/],

@@ -313,7 +313,7 @@ describe('errors', () => {
       { sparsity: 0.5, pattern: '4:2' },
       /options\.pattern to be unstructured, RxC \(.*16x1\) or N:M \(.*2:4\), got "4:2"/,
     ],
-    [{ sparsity: 0.5, scope: 'all' }, /options\.scope to be one of layer, global, got "all"/],
+    [{ sparsity: 0.5, scope: 'all' }, /options\.scope to be one of layer, row, global, got "all"/],
     [{ sparsity: 0.5, include: ['conv'], exclude: ['Conv'] }, /to select a layer, got none.*"conv" \(Conv\)/],
     [{ sparsity: 0.5, include: 'conv' }, /options\.include to be an array of strings or RegExps, got "conv"/],
     [{ sparsity: 0.5, importance: 'magnitude' }, /options\.importance to be a function, got "magnitude"/],

@@ -1,0 +1,63 @@
+/**
+ * native/addon/linalg.cc: each works on threads of its own, and its arrays must not be touched until the promise settles.
+ * Matrices are row-major. What comes out does not depend on `isa` nor on `threads`. Promises reject with EspalierError.
+ */
+export interface NativeLinalg {
+  /** product[cols, cols] += x^T y, of x[rows, cols] and y alike; the lower triangle alone where y is x. */
+  addCrossProduct(task: CrossProductTask): Promise<void>;
+  /** product[rows, cols] += a[rows, depth] b[depth, cols]. */
+  addProduct(task: ProductTask): Promise<void>;
+  /** SparseGPT: prunes and updates `weights`, and marks what was removed. ERR_ESPALIER_ARGUMENT: `gram` is not positive definite. */
+  pruneSparseGpt(task: SparseGptTask): Promise<void>;
+  /** weights_S = (gram_SS)^-1 target_S for the kept inputs S of each row. ERR_ESPALIER_ARGUMENT as above. */
+  refitWeights(task: RefitTask): Promise<void>;
+}
+
+interface Resources {
+  readonly isa: string;
+  readonly threads: number;
+}
+
+export interface CrossProductTask extends Resources {
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+  readonly product: Float64Array;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+export interface ProductTask extends Resources {
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+  readonly product: Float64Array;
+  readonly rows: number;
+  readonly depth: number;
+  readonly cols: number;
+}
+
+export interface SparseGptTask extends Resources {
+  readonly weights: Float64Array;
+  /** [cols, cols], lower triangle: the Hessian with its damping. */
+  readonly gram: Float64Array;
+  readonly rows: number;
+  readonly cols: number;
+  /** A unit is unitRows x unitCols weights; for N:M one weight, and `kept` of every `of` stay (else both are 0). */
+  readonly unitRows: number;
+  readonly unitCols: number;
+  readonly kept: number;
+  readonly of: number;
+  readonly removals: number;
+  /** One byte per unit, written: 1 = removed. */
+  readonly removed: Uint8Array;
+}
+
+export interface RefitTask extends Resources {
+  readonly gram: Float64Array;
+  readonly target: Float64Array;
+  /** One byte per weight: 0 = removed. */
+  readonly kept: Uint8Array;
+  /** Written. */
+  readonly weights: Float64Array;
+  readonly rows: number;
+  readonly cols: number;
+}

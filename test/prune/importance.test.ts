@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { findLayers } from '../../src/graph/layers.js';
+import {
+  activationNorm,
+  batchNormScale,
+  fisher,
+  fpgm,
+  type Importance,
+  type InputStatistics,
+  lamp,
+  magnitudeLp,
+  planPruning,
+  random,
+  ria,
+  snip,
+  taylor,
+  wanda,
+} from '../../src/prune/index.js';
+import { chain, constant, everyKind, randomConstant, seeded } from './graphs.js';
+
+/** One MatMul of 2 inputs by 3 outputs; weights are stored [inputs, outputs]. */
+const product = chain([{ name: 'a', op: 'MatMul', weight: 'w' }], {
+  w: constant([2, 3], [1, -2, 3, 4, 5, -6]),
+});
+const [layer] = findLayers(product);
+const ordered = new Float32Array([1, 4, -2, 5, 3, -6]); // [outputs, inputs]
+
+function score(importance: Importance): number[] {
+  if (layer === undefined) throw new Error('no layer');
+  return Array.from(importance(layer, ordered.slice()));
+}
+
+const statistics = new Map<string, InputStatistics>([
+  ['w', { rows: 4, squares: Float64Array.of(9, 16), sums: Float64Array.of(0, 0) }],
+]);
+
+describe('importance, against values worked out by hand', () => {
+  test('magnitudeLp', () => {
+    expect(score(magnitudeLp(2))).toEqual([1, 16, 4, 25, 9, 36]);
+    expect(() => magnitudeLp(0)).toThrow(/p above 0, got 0/);
+  });
+
+  test('wanda and activation norms: inputs of norms 3 and 4', () => {
+    expect(score(wanda(statistics))).toEqual([3, 16, 6, 20, 9, 24]);
+    expect(score(activationNorm(statistics))).toEqual([3, 4, 3, 4, 3, 4]);
+    expect(() => score(wanda(new Map()))).toThrow(
+      /statistics of the 2 inputs of layer "a" under "w", got none/,
+    );
+  });
+
+  test('ria: shares of row and column times the root of the norm', () => {
+    const expected = [
+      [1, 5, 6],
+      [4, 5, 15],
+      [2, 7, 6],
+      [5, 7, 15],
+      [3, 9, 6],
+      [6, 9, 15],
+    ].map(([w = 0, row = 1, column = 1], i) => (w / row + w / column) * Math.sqrt(i % 2 === 0 ? 3 : 4));
+    score(ria(statistics)).forEach((value, i) => {
+      expect(value).toBeCloseTo(expected[i] as number, 12);
+    });
+  });
+
+  test('lamp: squares over the sum of those that are no smaller', () => {
+    const sums = [91, 77, 90, 61, 86, 36];
+    expect(score(lamp)).toEqual([1, 16, 4, 25, 9, 36].map((square, i) => square / (sums[i] as number)));
+  });
+
+  test('fpgm: distances of every output to all others', () => {
+    const [a, b, c] = [Math.hypot(3, -1), Math.hypot(2, 10), Math.hypot(5, 11)]; // |F0-F1|, |F0-F2|, |F1-F2| swapped signs
+    const distances = [a + b, a + Math.hypot(-5, 11), b + c];
+    score(fpgm).forEach((value, i) => {
+      expect(value).toBeCloseTo(distances[i >> 1] as number, 6);
+    });
+  });
+
+  test('gradients lie as the weights of the constant do', () => {
+    const gradients = new Map([['w', constant([2, 3], [1, 10, 100, 2, 20, 200])]]);
+    expect(score(snip(gradients))).toEqual([1, 8, 20, 100, 300, 1200]);
+    expect(score(taylor(gradients))).toEqual([1, 64, 400, 10000, 90000, 1440000]);
+    expect(score(fisher(gradients))).toEqual([0.5, 16, 20, 250, 450, 3600]);
+    expect(() => score(snip(new Map()))).toThrow(
+      /gradient of 6 values for weight "w" of layer "a", got none/,
+    );
+  });
+
+  test('bn: the scale behind the convolution, else the magnitude', () => {
+    const seed = seeded(1);
+    const graph = chain([{ name: 'c', op: 'Conv', weight: 'w' }], { w: randomConstant([2, 1, 1], seed) });
+    const normalise = {
+      name: 'bn',
+      op: 'BatchNormalization',
+      domain: '',
+      inputs: ['y0', 'gamma', 'beta', 'mean', 'variance'],
+      outputs: ['z'],
+      attributes: new Map(),
+    };
+    const constants = new Map(graph.constants).set('gamma', constant([2], [-3, 2]));
+    const [convolution] = findLayers(graph);
+    if (convolution === undefined) throw new Error('no layer');
+    const weights = Float32Array.of(-7, 5);
+    const scaled = batchNormScale({ ...graph, constants, nodes: [...graph.nodes, normalise] });
+    expect(Array.from(scaled(convolution, weights))).toEqual([3, 2]);
+    expect(Array.from(batchNormScale(graph)(convolution, weights))).toEqual([7, 5]);
+  });
+
+  test('random depends on the seed and nothing else', () => {
+    expect(score(random(1))).toEqual(score(random(1)));
+    expect(score(random(1))).not.toEqual(score(random(2)));
+    expect(score(random(1)).every((value) => value >= 0 && value < 1)).toBe(true);
+  });
+});
+
+describe('row scope', () => {
+  test('every row of units loses the same share, in every pattern', () => {
+    for (const pattern of ['unstructured', '4x1', '3x5'] as const) {
+      const plan = planPruning(everyKind(3), { sparsity: 0.6, pattern, scope: 'row' });
+      for (const { inputs, outputs, groups, units, removedUnits, name } of plan.layers) {
+        const [rows, columns] = pattern === 'unstructured' ? [1, 1] : pattern.split('x').map(Number);
+        const perRow = Math.ceil(inputs / (columns ?? 1));
+        const rowCount = groups * Math.ceil(outputs / (rows ?? 1));
+        expect(units).toBe(perRow * rowCount);
+        expect(removedUnits, name).toBe(Math.min(Math.round(0.6 * perRow), perRow - 1) * rowCount);
+      }
+    }
+  });
+});
