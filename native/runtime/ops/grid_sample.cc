@@ -93,7 +93,7 @@ class GridSample final : public Step {
  private:
   // The product of the axes' taps over axes [axis, d), on the part of the plane that begins at `offset`.
   float Sum(const float* x, const Taps* taps, size_t axis, size_t offset) const noexcept {
-    if (axis == spatial_.size()) return x[offset];
+    if (axis == kMostAxes || axis == spatial_.size()) return x[offset];
     float sum = 0.0f;
     for (size_t i = 0; i < taps_; ++i) {
       const int64_t position = taps[axis].positions[i];
