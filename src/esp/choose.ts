@@ -38,7 +38,8 @@ export function chooseFormats(
   { prefer, ...settings }: ChoiceSettings,
 ): ChosenLayer[] {
   const context = { ...settings, modelWeights: layerWeights(graph) };
-  const preferred = prefer === 'speed' ? (choice: FormatChoice) => choice : smallEnough;
+  const preferred = (choice: FormatChoice, analysis: LayerAnalysis) =>
+    prefer === 'speed' ? choice : smallEnough(choice, analysis, context);
   const planned =
     'shapes' in target ? choicesInPlan(graph, target.shapes, context) : new Map<TensorData, Planned>();
   return findLayers(graph)
@@ -47,11 +48,11 @@ export function chooseFormats(
       const data = graph.constants.get(layer.weight) as TensorData;
       const known = planned.get(data);
       if (known !== undefined && known.analysis.op === layer.op && covers(known.matrices, layer))
-        return { layer, ...known, choice: preferred(known.choice) };
+        return { layer, ...known, choice: preferred(known.choice, known.analysis) };
       // Without tokens, a layer that the plan for the shapes made something else of: one of low rank, for instance.
       const n = 'tokens' in target ? target.tokens : 1;
       const analysis = analyzeLayer(graph, layer);
-      const choice = preferred(chooseFormat(analysis, { ...context, n, batch: 1 }));
+      const choice = preferred(chooseFormat(analysis, { ...context, n, batch: 1 }), analysis);
       return { layer, analysis, choice, matrices: matricesOf(layer, data) };
     });
 }
@@ -96,8 +97,16 @@ function choicesInPlan(
   return planned;
 }
 
-function smallEnough(choice: FormatChoice): FormatChoice {
-  const { candidates } = choice;
+/** Tokens of the products whose formats are tried for their size too: one token's format for single weights is larger. */
+const severalTokens = 64;
+
+function smallEnough(
+  choice: FormatChoice,
+  analysis: LayerAnalysis,
+  context: Omit<ChoiceContext, 'n' | 'batch'>,
+): FormatChoice {
+  const several = chooseFormat(analysis, { ...context, n: severalTokens, batch: 1 });
+  const candidates = [...choice.candidates, ...several.candidates];
   const smallest = candidates.reduce((a, b) => (b.bytes < a.bytes ? b : a));
   const chosen = candidates.find(({ format }) => format === choice.format) ?? smallest;
   return chosen.bytes <= smallest.bytes * mostBytes ? choice : { ...choice, format: smallest.format };

@@ -51,11 +51,11 @@ describe('Conv', () => {
     return shape;
   });
 
-  agreeOnRandom('3 x 3 over enough pixels for Winograd, with what follows fused', 24, (m) => {
+  agreeOnRandom('3 x 3 over enough pixels for Winograd, with what follows fused', 10, (m) => {
     const [channels, outputs] = [m.int(16, 40), m.int(16, 50)];
     const pads = m.pick([undefined, [1, 1, 1, 1], [0, 1, 2, 0], [2, 2, 2, 2]]);
     const [before = 0, left = 0, after = 0, right = 0] = pads ?? [];
-    const x = m.input('float32', [m.int(1, 2), channels, m.int(20, 45), m.int(20, 210)]);
+    const x = m.input('float32', [m.int(1, 2), channels, m.int(20, 45), m.int(20, 110)]);
     const w = m.constant('float32', [outputs, channels, 3, 3]);
     const y = m.node('Conv', [x, w, m.constant('float32', [outputs])], { pads });
     const keeps = before + after === 2 && left + right === 2 && channels === outputs;
