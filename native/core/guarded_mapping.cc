@@ -45,6 +45,7 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
   Slot* slot = info->si_code > 0 ? FindSlot(address) : nullptr;  // not for one that a program sent
   if (slot != nullptr) {
     const uintptr_t page = address - address % PageSize();
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel names an address
     void* const zeros = mmap(reinterpret_cast<void*>(page), slot->end.load() - page, PROT_READ,
                              MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     slot->lost.store(true);

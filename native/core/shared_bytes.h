@@ -13,7 +13,8 @@ namespace espalier {
 class SharedBytes {
  public:
   SharedBytes() = default;
-  SharedBytes(AlignedBuffer<uint8_t> buffer) : size_(buffer.size()) {  // not explicit: packers fill sections
+  // Not explicit, so that packers fill sections. NOLINTNEXTLINE(google-explicit-constructor)
+  SharedBytes(AlignedBuffer<uint8_t> buffer) : size_(buffer.size()) {
     auto owner = std::make_shared<const AlignedBuffer<uint8_t>>(std::move(buffer));
     data_ = owner->data();
     owner_ = std::move(owner);

@@ -1,6 +1,7 @@
 #include "linalg/sparse_gpt.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -106,9 +107,9 @@ void SparseGpt(const SparseGptTask& task, Solver& solver) {
     if (chosen_first) {
       const size_t unit_end = Blocks(end, task.unit.cols);
       const double share = static_cast<double>(unit_rows * unit_end) / static_cast<double>(units);
-      const size_t wanted = end == task.cols
-                                ? task.removals
-                                : static_cast<size_t>(static_cast<double>(task.removals) * share + 0.5);
+      const size_t wanted =
+          end == task.cols ? task.removals
+                           : static_cast<size_t>(std::llround(static_cast<double>(task.removals) * share));
       SelectUnits(task, begin / task.unit.cols, unit_end, wanted - done, solver.team(), scores, order);
       done = wanted;
     }

@@ -44,8 +44,11 @@ T Power(T a, T b) noexcept {
     }
     using U = WrapType<T>;
     U power = 1;
+    // NOLINTBEGIN(bugprone-signed-char-misuse): modulo a power of two the sign makes no difference
     auto rest = static_cast<U>(b);
-    for (auto square = static_cast<U>(a); rest != 0; square *= square, rest /= 2) {
+    auto square = static_cast<U>(a);
+    // NOLINTEND(bugprone-signed-char-misuse)
+    for (; rest != 0; square *= square, rest /= 2) {
       if (rest % 2 != 0) power *= square;
     }
     return static_cast<T>(power);
@@ -126,9 +129,9 @@ T Apply(BinaryOp op, T a, T b) noexcept {
     case BinaryOp::kDiv:
       return Divide(a, b);
     case BinaryOp::kMin:
-      return a < b || a != a ? a : b;
+      return a < b || IsNotANumber(a) ? a : b;
     case BinaryOp::kMax:
-      return a > b || a != a ? a : b;
+      return a > b || IsNotANumber(a) ? a : b;
     case BinaryOp::kPow:
       return Power(a, b);
     case BinaryOp::kPRelu:

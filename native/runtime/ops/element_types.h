@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
@@ -52,6 +53,12 @@ void VisitType(DType dtype, Visit&& visit) noexcept {
     case DType::kBfloat16:
       return;  // refused when the step was built
   }
+}
+
+template <typename T>
+bool IsNotANumber([[maybe_unused]] T value) noexcept {
+  if constexpr (std::is_floating_point_v<T>) return std::isnan(value);
+  return false;
 }
 
 }  // namespace espalier

@@ -39,7 +39,7 @@ class LineStep : public Step {
 // Whether a comes before b in ascending order; NaN is last, so that this is an order of all values.
 template <typename T>
 bool Before(T a, T b) noexcept {
-  return a < b || (b != b && a == a);
+  return a < b || (IsNotANumber(b) && !IsNotANumber(a));
 }
 
 }  // namespace espalier

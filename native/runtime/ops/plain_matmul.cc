@@ -47,6 +47,7 @@ class PlainMatmul final : public Step {
         T* y = context.At<T>(y_) + row * n_;
         std::fill_n(y, n_, T{0});
         for (size_t k = 0; k < k_; ++k, b += n_) {
+          // NOLINTNEXTLINE(bugprone-signed-char-misuse): modulo a power of two the sign makes no difference
           const auto factor = static_cast<WrapType<T>>(a[k]);
           for (size_t j = 0; j < n_; ++j) {
             y[j] = static_cast<T>(static_cast<WrapType<T>>(y[j]) + factor * static_cast<WrapType<T>>(b[j]));

@@ -88,10 +88,12 @@ class RoiAlign final : public Step {
     float sum = 0.0f;
     float largest = 0.0f;
     bool first = true;
-    for (float i = 0; i < y.samples; ++i) {
-      const float at_y = y.start + (static_cast<float>(h) + (i + 0.5f) / y.samples) * y.bin;
-      for (float j = 0; j < x.samples; ++j) {
-        const float at_x = x.start + (static_cast<float>(w) + (j + 0.5f) / x.samples) * x.bin;
+    for (size_t i = 0; static_cast<float>(i) < y.samples; ++i) {
+      const float at_y =
+          y.start + (static_cast<float>(h) + (static_cast<float>(i) + 0.5f) / y.samples) * y.bin;
+      for (size_t j = 0; static_cast<float>(j) < x.samples; ++j) {
+        const float at_x =
+            x.start + (static_cast<float>(w) + (static_cast<float>(j) + 0.5f) / x.samples) * x.bin;
         float parts[4];
         Sample(plane, at_y, at_x, parts);
         // onnxruntime and the specification's own tests take the largest weighted corner, not the largest
