@@ -58,7 +58,10 @@ std::vector<Group> GroupRows(const RefitTask& task, std::vector<size_t>& order) 
     return std::memcmp(task.kept + a * task.cols, task.kept + b * task.cols, task.cols);
   };
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return compare(a, b) < 0; });
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const int difference = compare(a, b);
+    return difference != 0 ? difference < 0 : a < b;
+  });
   std::vector<Group> groups;
   for (size_t i = 0; i < order.size(); ++i) {
     if (i == 0 || compare(order[i - 1], order[i]) != 0) groups.push_back({i, i});
