@@ -101,18 +101,20 @@ export function storedBytes(analysis: LayerAnalysis, format: WeightFormat, stora
  * weights takes from the cache that holds them; and what laying out its inputs and outputs takes.
  */
 export function predictCost(analysis: LayerAnalysis, format: WeightFormat, context: CostContext): Prediction {
-  const direct = directCost(analysis, format, context);
-  if (format !== 'dense') return direct;
-  const winograd = winogradCost(analysis, context);
-  return winograd !== undefined && winograd.microseconds < direct.microseconds ? winograd : direct;
+  const winograd = format === 'dense' ? fasterWinograd(analysis, context) : undefined;
+  return winograd ?? directCost(analysis, format, context);
 }
 
 /** Whether the convolution, dense, is predicted to be faster by Winograd's algorithm. */
 export function winogradPays(analysis: LayerAnalysis, context: CostContext): boolean {
+  return fasterWinograd(analysis, context) !== undefined;
+}
+
+/** The cost by Winograd's algorithm where that is less than the direct one of dense. */
+function fasterWinograd(analysis: LayerAnalysis, context: CostContext): Prediction | undefined {
   const winograd = winogradCost(analysis, context);
-  return (
-    winograd !== undefined && winograd.microseconds < directCost(analysis, 'dense', context).microseconds
-  );
+  if (winograd === undefined) return undefined;
+  return winograd.microseconds < directCost(analysis, 'dense', context).microseconds ? winograd : undefined;
 }
 
 /** Components of a tile, and the tiles that the transforms take at once. */
