@@ -9,11 +9,11 @@ import Benchmark from 'benchmark';
 import Table from 'cli-table3';
 import { exportOnnx } from '../dist/formats/onnx/index.js';
 import { InferenceSession, Tensor } from '../dist/index.js';
+import { mlpPolicy } from '../dist/networks/index.js';
 import { applyPruning, planPruning } from '../dist/prune/index.js';
 import { describeMachine } from './lib/machine.mjs';
 import { makeModel, randomValues } from './lib/matmul/weights.mjs';
 import { modelPath, selectModels } from './lib/models.mjs';
-import { makePolicy } from './lib/policy.mjs';
 
 /** @import { Graph } from '../dist/graph/graph.js' */
 
@@ -69,8 +69,8 @@ const { values } = parseArgs({ options: { json: { type: 'string' } } });
 const [direction] = selectModels(['ocr-cls']);
 if (direction === undefined) throw new Error('Expected the model ocr-cls');
 const cases = [
-  { name: 'policy 48-64-64-12', model: exportOnnx(makePolicy([48, 64, 64, 12])), dims: [1, 48] },
-  ...variants('policy 48-512-256-128-12', makePolicy([48, 512, 256, 128, 12]), 48),
+  { name: 'policy 48-64-64-12', model: exportOnnx(mlpPolicy({ widths: [48, 64, 64, 12] })), dims: [1, 48] },
+  ...variants('policy 48-512-256-128-12', mlpPolicy(), 48),
   ...variants('linear 256-512', linear(256, 512), 256),
   ...variants('linear 768-768', linear(768, 768), 768),
   { name: direction.title, model: modelPath(direction), dims: direction.dims },

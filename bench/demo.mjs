@@ -10,16 +10,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import { tolerance } from './lib/compare.mjs';
+import { compareFile } from './lib/compare-file.mjs';
 import { conclude, formatTable } from './lib/demo-report.mjs';
 import { makeImage } from './lib/image.mjs';
-import { judge, withProbe } from './lib/judge.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { modelPath, selectModels } from './lib/models.mjs';
-import { exportOnnx, nonZeroBytes, readOnnx, writePruned } from './lib/pruned.mjs';
-import { startEngine, timeAlternating } from './lib/timing.mjs';
+import { nonZeroBytes, readOnnx, writePruned } from './lib/pruned.mjs';
+import { timeAlternating } from './lib/timing.mjs';
 
 /** @import { Graph } from '../dist/graph/graph.js' */
-/** @import { EngineOptions, ValuesByName } from './lib/engines.mjs' */
 /** @import { BenchModel } from './lib/models.mjs' */
 /** @import { EngineProcess, Timing } from './lib/timing.mjs' */
 
@@ -61,47 +60,6 @@ async function prepareFiles(source, prefix) {
 }
 
 /**
- * Opens both engines on a file and compares what they return.
- * @param {BenchModel} model
- * @param {DemoFile} file
- * @param {ValuesByName} feeds
- */
-async function openAndCompare(model, { name, path, graph }, feeds) {
-  const { probe } = model;
-  const reference = await startEngine({ engine: 'onnxruntime', model: path }, feeds);
-  const ours = await startEngine({ engine: 'espalier', model: path }, feeds);
-  const judgement = await judge({
-    expected: reference.outputs,
-    actual: ours.outputs,
-    probe,
-    unoptimised: () => outputsOf({ engine: 'onnxruntime', model: path, optimise: false }, feeds),
-    probed: async () => {
-      if (probe === undefined) throw new Error('Expected a probe');
-      const probedPath = `${path}-probed.onnx`;
-      await writeFile(probedPath, exportOnnx(withProbe(graph, probe)));
-      const expected = await outputsOf({ engine: 'onnxruntime', model: probedPath }, feeds);
-      return { expected, actual: await outputsOf({ engine: 'espalier', model: probedPath }, feeds) };
-    },
-  });
-  if (!(judgement.error <= tolerance)) {
-    await Promise.all([reference.stop(), ours.stop()]);
-    const wanted = `expected outputs within ${tolerance} of onnxruntime's, got ${judgement.error}`;
-    throw new Error(`${model.title}, espalier ${name}: ${wanted}`);
-  }
-  return { reference, ours, ...judgement };
-}
-
-/**
- * @param {EngineOptions} options
- * @param {ValuesByName} feeds
- */
-async function outputsOf(options, feeds) {
-  const engine = await startEngine(options, feeds);
-  await engine.stop();
-  return engine.outputs;
-}
-
-/**
  * @param {BenchModel} model
  * @param {{ directory: string, rounds: number, advance: () => void }} options
  * @returns {Promise<DemoResult>}
@@ -115,7 +73,9 @@ async function runModel(model, { directory, rounds, advance }) {
   const rows = [];
   try {
     for (const file of files) {
-      const { reference, ours, error, undetermined } = await openAndCompare(model, file, feeds);
+      const title = `${model.title}, espalier ${file.name}`;
+      const compared = { ...file, title, probe: model.probe };
+      const { reference, ours, error, undetermined } = await compareFile(compared, feeds);
       const sizes = { nonZeroBytes: nonZeroBytes(file.graph), fileBytes: (await stat(file.path)).size };
       if (file.name === 'dense') {
         timed.push(reference);

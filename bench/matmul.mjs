@@ -17,10 +17,10 @@ import { combine, printShape } from './lib/matmul/cases.mjs';
 import { makeFiles } from './lib/matmul/files.mjs';
 import { batchesOf, runGroup } from './lib/matmul/group.mjs';
 import { readOptions } from './lib/matmul/options.mjs';
-import { writeResults } from './lib/matmul/results.mjs';
 import { formatBars, formatCells, formatThreads, losingLines } from './lib/matmul/tables.mjs';
 import { runThreadsGroup } from './lib/matmul/threads.mjs';
 import { builtPeers } from './lib/peer-process.mjs';
+import { writeResults } from './lib/results.mjs';
 import { makeScratch } from './lib/scratch.mjs';
 
 /** @import { GroupOptions } from './lib/matmul/group.mjs' */

@@ -17,9 +17,10 @@ import {
   losingMarkdown,
   threadsMarkdown,
 } from './lib/matmul/markdown.mjs';
+import { networksMarkdown } from './lib/networks/tables.mjs';
 import { permutationMarkdown } from './lib/permutation-markdown.mjs';
 
-/** @import { Results } from './lib/matmul/results.mjs' */
+/** @import { MatmulResults, Row } from './lib/matmul/rows.mjs' */
 /** @import { ThreadsRow } from './lib/matmul/threads.mjs' */
 
 const root = new URL('../', import.meta.url);
@@ -50,11 +51,11 @@ async function fillIn(path, sections) {
 
 /** What every generated file must hold. @returns {Promise<Map<string, string>>} by path */
 async function generate() {
-  /** @type {Results | undefined} */
+  /** @type {MatmulResults<Row> | undefined} */
   const matmul = await readResults('matmul.json');
-  /** @type {Results<ThreadsRow> | undefined} */
+  /** @type {MatmulResults<ThreadsRow> | undefined} */
   const threads = await readResults('matmul-threads.json');
-  /** @type {Results | undefined} */
+  /** @type {MatmulResults<Row> | undefined} */
   const avx2 = await readResults('matmul-avx2.json');
   const figure = 'bench/results/matmul.svg';
   const files = new Map([
@@ -84,6 +85,19 @@ async function generate() {
     'docs/structured.md',
     await fillIn('docs/structured.md', {
       'bench:permutation': permutationMarkdown(await readResults('permutation.json')),
+    }),
+  );
+  /** @param {string} family */
+  const networks = async (family) => {
+    const command = `npm run bench:${family} -- --json bench/results/${family}.json`;
+    return networksMarkdown(await readResults(`${family}.json`), command);
+  };
+  files.set(
+    'docs/networks.md',
+    await fillIn('docs/networks.md', {
+      'bench:conv': await networks('conv'),
+      'bench:transformer': await networks('transformer'),
+      'bench:policy': await networks('policy'),
     }),
   );
   if (matmul !== undefined) files.set(figure, await drawFigure(matmul.rows));

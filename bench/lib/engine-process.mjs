@@ -1,4 +1,5 @@
 // The child process of one engine: opens a model once, then runs or times it whenever the parent asks. See timing.mjs.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { openEngine } from './engines.mjs';
 
 /** @type {import('./engines.mjs').Engine | undefined} */
@@ -48,9 +49,24 @@ async function outputsOf(options, feeds) {
   }
 }
 
+/**
+ * Resident memory of this process at the peak of a run: Linux forgets the peak before when it is told to (proc(5),
+ * clear_refs).
+ * @returns {Promise<{ bytes: number | undefined }>}
+ */
+async function measurePeak() {
+  const forget = '/proc/self/clear_refs';
+  if (engine === undefined || !existsSync(forget)) return { bytes: undefined };
+  writeFileSync(forget, '5');
+  await engine.run();
+  const peak = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return { bytes: peak === undefined ? undefined : Number(peak) * 1024 };
+}
+
 /** @param {any} request */
 async function answer(request) {
   if (request.kind === 'outputs') return outputsOf(request.options, request.feeds);
+  if (request.kind === 'peak') return measurePeak();
   if (request.kind === 'time') return timeRuns(request);
   engine = await openEngine(request.options, request.feeds);
   return { outputs: await engine.outputs(), layers: engine.layers() };

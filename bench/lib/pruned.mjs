@@ -17,7 +17,7 @@ export async function writePruned(graph, { sparsity, pattern, path }) {
   return pruned;
 }
 
-export { exportOnnx, readOnnx };
+export { readOnnx };
 
 /** Bytes of the float32 weights of a graph that are not zero. @param {Graph} graph */
 export function nonZeroBytes(graph) {

@@ -12,6 +12,8 @@ import { once } from 'node:events';
  *   each run
  * @property {(model: string, feeds: ValuesByName) => Promise<ValuesByName>} outputsOf what another model returns on this
  *   engine
+ * @property {() => Promise<number | undefined>} peakBytes resident memory of the process at the peak of one run, where
+ *   the system tells it
  * @property {() => Promise<void>} stop
  */
 
@@ -57,6 +59,7 @@ export async function startEngine(options, feeds) {
       layers,
       stop,
       time: (milliseconds, minRuns, warmUp) => ask({ kind: 'time', milliseconds, minRuns, warmUp }),
+      peakBytes: async () => (await ask({ kind: 'peak' })).bytes,
       outputsOf: (model, others) => ask({ kind: 'outputs', options: { ...options, model }, feeds: others }),
     };
   } catch (error) {

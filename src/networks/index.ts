@@ -14,12 +14,6 @@ export {
   type ShuffleOptions,
   shuffleNetV2,
 } from './mobile.js';
-export {
-  type MlpOptions,
-  mlpPolicy,
-  type PolicyOptions,
-  type ResNetOptions,
-  resnet,
-  resnetPolicy,
-} from './residual.js';
+export { type LstmOptions, lstmPolicy, type MlpOptions, mlpPolicy } from './policies.js';
+export { type PolicyOptions, type ResNetOptions, resnet, resnetPolicy } from './residual.js';
 export { type LlamaOptions, llama, type VitOptions, vit } from './transformers.js';

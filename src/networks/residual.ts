@@ -39,20 +39,6 @@ export function resnetPolicy(options: PolicyOptions = {}): Graph {
   return b.output('action', b.linear(x, actions)).build();
 }
 
-export interface MlpOptions {
-  /** Inputs, hidden layers, outputs. Default: 48, 512, 256, 128, 12, a legged robot's. */
-  readonly widths?: readonly number[];
-  readonly seed?: number;
-}
-
-/** A policy of fully connected layers with ELU between them: input `observation`, output `action`. */
-export function mlpPolicy({ widths = [48, 512, 256, 128, 12], seed = 1 }: MlpOptions = {}): Graph {
-  const b = new LayerBuilder('mlp-policy', seed);
-  let x = b.input('observation', [1, widths[0] ?? 1]);
-  for (const width of widths.slice(1, -1)) x = b.node('Elu', [b.linear(x, width, { gain: Math.SQRT2 })]);
-  return b.output('action', b.linear(x, widths.at(-1) ?? 1)).build();
-}
-
 /** [1, 3, image, image] -> [1, features]. */
 function backbone(b: LayerBuilder, image: string, options: ResNetOptions): string {
   const { width = 64, blocks = [2, 2, 2, 2], bottleneck = false } = options;

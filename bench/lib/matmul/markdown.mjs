@@ -4,14 +4,13 @@ import { printShape, printZeros } from './cases.mjs';
 import { groupBy } from './rows.mjs';
 import { barCells, barColumns, cellColumns, cellLine, layerOf, losingLines } from './tables.mjs';
 
-/** @import { Results } from './results.mjs' */
-/** @import { Row } from './rows.mjs' */
+/** @import { MatmulResults, Row } from './rows.mjs' */
 /** @import { ThreadsRow } from './threads.mjs' */
 
 /** What stands where there are no results yet. */
 const notRun = (/** @type {string} */ command) => `Not measured yet: \`${command}\`.`;
 
-/** The table of bars. @param {Results | undefined} results @param {string} [run] the options that measure it */
+/** The table of bars. @param {MatmulResults<Row> | undefined} results @param {string} [run] the options that measure it */
 export function barsMarkdown(results, run = '--json bench/results/matmul.json') {
   if (results === undefined) return notRun(`npm run bench:matmul -- ${run}`);
   const { complete, machine, rows } = results;
@@ -23,7 +22,7 @@ export function barsMarkdown(results, run = '--json bench/results/matmul.json') 
   ].join('\n');
 }
 
-/** Cells that lose, one a line. @param {Results | undefined} results */
+/** Cells that lose, one a line. @param {MatmulResults<Row> | undefined} results */
 export function losingMarkdown(results) {
   if (results === undefined) return '';
   const lines = losingLines(results.rows);
@@ -31,7 +30,7 @@ export function losingMarkdown(results) {
   return lines.map((line) => `- ${line}`).join('\n');
 }
 
-/** What a call costs. @param {Results | undefined} results */
+/** What a call costs. @param {MatmulResults<Row> | undefined} results */
 export function callsMarkdown(results) {
   if (results === undefined) return '';
   const { espalier, onnxruntime } = results.callMicroseconds;
@@ -40,7 +39,7 @@ export function callsMarkdown(results) {
 
 /**
  * For each shape a table of ratios, sparsity by pattern and tokens, and every figure of every cell, folded.
- * @param {Results | undefined} results
+ * @param {MatmulResults<Row> | undefined} results
  */
 export function cellsMarkdown(results) {
   if (results === undefined) return '';
@@ -71,7 +70,7 @@ function ratioTable(rows) {
   return markdownTable(['', ...tokens.map((count) => `N = ${count}`)], lines);
 }
 
-/** Two threads against one. @param {Results<ThreadsRow> | undefined} results */
+/** Two threads against one. @param {MatmulResults<ThreadsRow> | undefined} results */
 export function threadsMarkdown(results) {
   if (results === undefined)
     return notRun('npm run bench:matmul -- --threads 2 --json bench/results/matmul-threads.json');
@@ -87,6 +86,6 @@ export function threadsMarkdown(results) {
   return `${table}\n\n${describeOrigin(machine)}`;
 }
 
-/** The figure, once there is one. @param {Results | undefined} results @param {string} path from the document */
+/** The figure, once there is one. @param {MatmulResults<Row> | undefined} results @param {string} path from the document */
 export const figureMarkdown = (results, path) =>
   results === undefined ? '' : `![Speed-up over onnxruntime dense by sparsity, for each pattern](${path})`;

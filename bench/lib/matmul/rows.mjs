@@ -1,4 +1,5 @@
 /** @import { PeerName } from '../peer-process.mjs' */
+/** @import { Results } from '../results.mjs' */
 /** @import { Ratio } from '../rounds.mjs' */
 /** @import { Shape, Zeros } from './cases.mjs' */
 
@@ -16,6 +17,18 @@
  * @property {Ratio} [toDense] how many times faster than espalier dense
  *
  * @typedef {Measured & Shape & Zeros} Row
+ */
+
+/**
+ * What a run of bench/matmul.mjs leaves behind.
+ * @template R
+ * @typedef {Results<R> & MatmulExtras} MatmulResults
+ */
+
+/**
+ * @typedef {object} MatmulExtras
+ * @property {readonly string[]} missingPeers native engines that could not be had
+ * @property {{ espalier: number, onnxruntime: number }} callMicroseconds
  */
 
 /** Where on a line "slower" begins: below this share of the other's speed it is more than noise. */

@@ -49,8 +49,8 @@ TapRun SeeThrough(const WindowGeometry& g, const PixelRun& run, size_t kw) noexc
 
 // Writes a run of output pixels to the panel [channels * taps, panel_stride], for every channel and tap.
 // x: [channels, height, width].
-void PackRun(const WindowGeometry& g, const float* x, size_t channels, const PixelRun& run, float* panel,
-             size_t panel_stride) noexcept {
+void PackRun(const WindowGeometry& g, const float* x, const std::vector<size_t>& channels,
+             const PixelRun& run, float* panel, size_t panel_stride) noexcept {
   for (size_t kh = 0; kh < g.kernel_h; ++kh) {
     const ptrdiff_t iy =
         static_cast<ptrdiff_t>(run.row * g.stride_h + kh * g.dilation_h) - static_cast<ptrdiff_t>(g.pad_top);
@@ -58,10 +58,10 @@ void PackRun(const WindowGeometry& g, const float* x, size_t channels, const Pix
     for (size_t kw = 0; kw < g.kernel_w; ++kw) {
       const TapRun tap = outside ? TapRun{run.count, 0, 0} : SeeThrough(g, run, kw);
       const size_t after = run.count - tap.before - tap.inside;
-      const float* from = outside ? x : x + static_cast<size_t>(iy) * g.width + tap.input;
+      const float* first = outside ? x : x + static_cast<size_t>(iy) * g.width + tap.input;
       float* to = panel + (kh * g.kernel_w + kw) * panel_stride + run.panel_column;
-      for (size_t channel = 0; channel < channels;
-           ++channel, from += g.plane(), to += g.taps() * panel_stride) {
+      for (const size_t channel : channels) {
+        const float* from = first + channel * g.plane();
         for (size_t i = 0; i < tap.before; ++i) to[i] = 0.0f;
         float* inside = to + tap.before;
         if (g.stride_w == 1) {
@@ -70,6 +70,7 @@ void PackRun(const WindowGeometry& g, const float* x, size_t channels, const Pix
           for (size_t i = 0; i < tap.inside; ++i) inside[i] = from[i * g.stride_w];
         }
         for (size_t i = 0; i < after; ++i) inside[tap.inside + i] = 0.0f;
+        to += g.taps() * panel_stride;
       }
     }
   }
@@ -99,13 +100,13 @@ bool RowsFillVectors(size_t width) { return (RoundUp(width, kVector) - width) * 
 
 }  // namespace
 
-ConvPanel::ConvPanel(const WindowGeometry& geometry, size_t channels, size_t threads)
-    : geometry_(Flatten(geometry)), channels_(channels) {
+ConvPanel::ConvPanel(const WindowGeometry& geometry, std::vector<size_t> channels, size_t threads)
+    : geometry_(Flatten(geometry)), channels_(std::move(channels)) {
   const WindowGeometry& g = geometry_;
   if (IsPlainWindow(g) && !PlanesCollide(g.plane())) {
     way_ = Way::kPlane;
     PlanPixels(threads);
-    for (size_t channel = 0; channel < channels; ++channel) {
+    for (const size_t channel : channels_) {
       plane_rows_.push_back(static_cast<uint32_t>(channel * g.plane()));
     }
   } else if (g.stride_w == 1 && g.kernel_w > 1 && RowsFillVectors(g.out_width)) {
@@ -119,7 +120,7 @@ ConvPanel::ConvPanel(const WindowGeometry& geometry, size_t channels, size_t thr
 
 void ConvPanel::PlanPixels(size_t threads) {
   const WindowGeometry& g = geometry_;
-  const size_t k = channels_ * g.taps();
+  const size_t k = channels_.size() * g.taps();
   tile_pixels_ = PanelWidth(k, g.out_plane());
   if (threads > 1) {  // narrower tiles, so that every thread has some
     tile_pixels_ = std::min(tile_pixels_, RoundUp((g.out_plane() + threads * 2 - 1) / (threads * 2), 48));
@@ -135,13 +136,13 @@ void ConvPanel::PlanRows(size_t threads) {
   const size_t reach = (g.kernel_h - 1) * g.dilation_h;
   row_floats_ = RoundUp(g.out_width + (g.kernel_w - 1) * g.dilation_w, kVector);
   constexpr size_t kTileFloats = 64 * 1024;  // a quarter of a megabyte: stays in the second-level cache
-  const size_t fitting = kTileFloats / std::max<size_t>(channels_ * row_floats_, 1);  // input rows
+  const size_t fitting = kTileFloats / std::max<size_t>(channels_.size() * row_floats_, 1);  // input rows
   tile_rows_ = fitting > reach ? (fitting - reach - 1) / g.stride_h + 1 : 1;
   tile_rows_ = std::min(tile_rows_, std::max<size_t>(g.out_height / (threads > 1 ? threads * 2 : 1), 1));
   tiles_ = (g.out_height + tile_rows_ - 1) / tile_rows_;
   input_rows_ = (tile_rows_ - 1) * g.stride_h + reach + 1;
-  scratch_floats_ = channels_ * input_rows_ * row_floats_ + kPanelSlack;
-  for (size_t channel = 0; channel < channels_; ++channel) {
+  scratch_floats_ = channels_.size() * input_rows_ * row_floats_ + kPanelSlack;
+  for (size_t channel = 0; channel < channels_.size(); ++channel) {
     for (size_t kh = 0; kh < g.kernel_h; ++kh) {
       for (size_t kw = 0; kw < g.kernel_w; ++kw) {
         const size_t row = channel * input_rows_ + kh * g.dilation_h;
@@ -186,8 +187,9 @@ void ConvPanel::PackRows(const float* x, size_t tile, float* scratch) const noex
   const ptrdiff_t first = static_cast<ptrdiff_t>(out_row * g.stride_h) - static_cast<ptrdiff_t>(g.pad_top);
   const size_t before = std::min(g.pad_left, row_floats_);
   const size_t inside = std::min(g.width, row_floats_ - before);
-  for (size_t channel = 0; channel < channels_; ++channel) {
-    float* to = scratch + channel * input_rows_ * row_floats_;
+  for (size_t index = 0; index < channels_.size(); ++index) {
+    const float* plane = x + channels_[index] * g.plane();
+    float* to = scratch + index * input_rows_ * row_floats_;
     for (size_t i = 0; i < input_rows; ++i, to += row_floats_) {
       const ptrdiff_t iy = first + static_cast<ptrdiff_t>(i);
       if (iy < 0 || iy >= static_cast<ptrdiff_t>(g.height)) {
@@ -195,8 +197,7 @@ void ConvPanel::PackRows(const float* x, size_t tile, float* scratch) const noex
         continue;
       }
       std::fill(to, to + before, 0.0f);
-      std::memcpy(to + before, x + channel * g.plane() + static_cast<size_t>(iy) * g.width,
-                  inside * sizeof(float));
+      std::memcpy(to + before, plane + static_cast<size_t>(iy) * g.width, inside * sizeof(float));
       std::fill(to + before + inside, to + row_floats_, 0.0f);
     }
   }

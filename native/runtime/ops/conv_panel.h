@@ -16,11 +16,13 @@ namespace espalier {
 //  - kPixels: any window; every tap gets a copy of its own (im2col).
 class ConvPanel {
  public:
-  // `channels`: those of one group.
-  ConvPanel(const WindowGeometry& geometry, size_t channels, size_t threads);
+  // `channels`: which channels of x the panel has rows for, of one group.
+  ConvPanel(const WindowGeometry& geometry, std::vector<size_t> channels, size_t threads);
 
   size_t tiles() const { return tiles_; }  // per image and group
   size_t scratch_floats() const { return scratch_floats_; }
+
+  size_t widest_run() const { return way_ == Way::kRows ? geometry_.out_width : tile_pixels_; }
 
   // A run of output pixels [pixel, pixel + width) of the output plane, and what they see.
   struct Run {
@@ -48,7 +50,7 @@ class ConvPanel {
   void PackPixels(const float* x, size_t tile, float* scratch) const noexcept;
 
   WindowGeometry geometry_;
-  size_t channels_;
+  std::vector<size_t> channels_;
   Way way_;
   size_t tiles_ = 0;
   size_t scratch_floats_ = 0;
@@ -56,8 +58,8 @@ class ConvPanel {
   size_t tile_rows_ = 0;              // kRows: output rows of a tile
   size_t input_rows_ = 0;             // kRows: input rows under a tile
   size_t row_floats_ = 0;             // kRows: a padded input row, a multiple of 16
-  std::vector<uint32_t> rows_;        // [channels * taps], where the packed panel's rows start
-  std::vector<uint32_t> plane_rows_;  // [channels], where the planes start (kPlane)
+  std::vector<uint32_t> rows_;        // [channels_ * taps], where the packed panel's rows start
+  std::vector<uint32_t> plane_rows_;  // [channels_], where the planes start (kPlane)
 };
 
 }  // namespace espalier

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "runtime/ops/activation.h"
+#include "runtime/ops/conv_operands.h"
 #include "runtime/ops/factories.h"
 #include "runtime/ops/row_window.h"
 
@@ -17,27 +17,14 @@ class DepthwiseConv2d final : public Step {
       : Step(spec.name),
         kernels_(build.kernels),
         geometry_(ReadWindow(spec)),
-        activation_(ReadActivation(spec)),
+        operands_(spec, build, geometry_, 2),
         window_(geometry_, 0.0f) {
     const WindowGeometry& g = geometry_;
     spec.Expect(g.channels > 0 && g.out_channels % g.channels == 0,
                 "output channels a multiple of the channels");
-    has_bias_ = spec.Int("has_bias", 0) != 0;
-    has_residual_ = spec.Int("has_residual", 0) != 0;
-    spec.Expect(spec.inputs.size() == 2u + has_bias_ + has_residual_, "x, weights, bias and residual");
     spec.Expect(spec.inputs[1].Elements() == MultiplyAll({g.out_channels, g.taps()}),
                 "weights [out channels, taps]");
-    x_ = build.resolve(spec.inputs[0]);
     weights_ = build.resolve(spec.inputs[1]);
-    y_ = build.resolve(spec.outputs[0]);
-    if (has_bias_) {
-      spec.Expect(spec.inputs[2].Elements() == g.out_channels, "a bias of every output channel");
-      bias_ = build.resolve(spec.inputs[2]);
-    }
-    if (has_residual_) {
-      spec.Expect(spec.inputs.back().dims == spec.outputs[0].dims, "a residual of the output's shape");
-      residual_ = build.resolve(spec.inputs.back());
-    }
     const size_t planes = g.batch * g.channels;
     split_ = SplitWork(planes, 1, build.threads);
     chunks_ = split_.parts;
@@ -49,7 +36,7 @@ class DepthwiseConv2d final : public Step {
     float* buffer = reinterpret_cast<float*>(scratch);
     const size_t multiplier = g.out_channels / g.channels;
     for (size_t plane = split_.Begin(chunk); plane < split_.End(chunk); ++plane) {
-      const float* x = context.At<const float>(x_) + plane * g.plane();
+      const float* x = operands_.x(context) + plane * g.plane();
       for (size_t out_row = 0; out_row < g.out_height; out_row += window_.strip_rows()) {
         const size_t rows = std::min(window_.strip_rows(), g.out_height - out_row);
         window_.Load(x, out_row, rows, buffer);
@@ -66,28 +53,28 @@ class DepthwiseConv2d final : public Step {
     const WindowGeometry& g = geometry_;
     const size_t channel = out_plane % g.out_channels;
     const size_t offset = out_plane * g.out_plane() + out_row * g.out_width;
-    float* y = context.At<float>(y_) + offset;
+    const Activation& activation = operands_.activation();
+    const Epilogue epilogue = operands_.EpilogueAt(context, channel, offset);
+    float* y = operands_.y(context) + offset;
     WindowRows window = window_.Rows(buffer, rows);
     window.weights = context.At<const float>(weights_) + channel * g.taps();
-    window.bias = has_bias_ ? context.At<const float>(bias_)[channel] : 0.0f;
-    window.residual = has_residual_ ? context.At<const float>(residual_) + offset : nullptr;
+    window.bias = epilogue.bias != nullptr ? *epilogue.bias : 0.0f;
+    window.residual = epilogue.residual;
     window.residual_stride = g.out_width;
-    window.lo = activation_.lo;
-    window.hi = activation_.hi;
+    window.lo = activation.lo;
+    window.hi = activation.hi;
     kernels_.window_sum(window, g.out_width, y, g.out_width);
-    if (!activation_.is_clamp()) {
-      kernels_.unary(activation_.op, activation_.alpha, activation_.beta, y, y, rows * g.out_width);
+    if (!activation.is_clamp()) {
+      kernels_.unary(activation.op, activation.alpha, activation.beta, y, y, rows * g.out_width);
     }
   }
 
   const KernelTable& kernels_;
   const WindowGeometry geometry_;
-  const Activation activation_;
+  const ConvOperands operands_;
   const RowWindow window_;
   Split split_;
-  Address x_, weights_, bias_, residual_, y_;
-  bool has_bias_ = false;
-  bool has_residual_ = false;
+  Address weights_;
 };
 
 }  // namespace

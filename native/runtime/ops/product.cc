@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "runtime/ops/selected_channels.h"
+
 namespace espalier {
 namespace {
 
@@ -59,6 +61,14 @@ std::vector<size_t> BalancedRows(const PackedWeights& weights, size_t parts) {
   }
   bounds.push_back(weights.rows());
   return bounds;
+}
+
+// Finishes sums that become rows of `out` from `row` on, columns from `t` on.
+void FinishAt(const KernelTable& kernels, const float* sums, size_t stride, size_t rows, size_t width,
+              float* out, size_t out_stride, size_t row, size_t t, const Epilogue& epilogue) noexcept {
+  Epilogue e = AtRow(epilogue, row, epilogue.residual_stride);
+  if (e.residual != nullptr) e.residual += t;
+  kernels.finish_rows(sums, stride, rows, width, out + row * out_stride + t, out_stride, e);
 }
 
 }  // namespace
@@ -127,9 +137,19 @@ void Product::ToRows(size_t part, const Panel& panel, size_t width, float* out, 
   }
   ForEachSum(part, panel, width, scratch,
              [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
-               Epilogue e = AtRow(epilogue, row, epilogue.residual_stride);
-               if (e.residual != nullptr) e.residual += t;
-               kernels_.finish_rows(sums, stride, rows, strip, out + row * out_stride + t, out_stride, e);
+               FinishAt(kernels_, sums, stride, rows, strip, out, out_stride, row, t, epilogue);
+             });
+}
+
+void Product::ToSelectedRows(size_t part, const Panel& panel, size_t width, const SelectedChannels& selected,
+                             float* out, size_t out_stride, const Epilogue& epilogue,
+                             float* scratch) const noexcept {
+  ForEachSum(part, panel, width, scratch,
+             [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
+               selected.ForEachRun(row, rows, [&](const SelectedChannels::Run& run) {
+                 FinishAt(kernels_, sums + (run.first - row) * stride, stride, run.count, strip, out,
+                          out_stride, run.channel, t, epilogue);
+               });
              });
 }
 

@@ -9,6 +9,8 @@
 
 namespace espalier {
 
+class SelectedChannels;
+
 // A packed matrix times a panel or a vector, by the kernels of its format, for the operators that have
 // weights. Its rows are cut into parts, which threads can take, with about the same number of stored values
 // in each.
@@ -32,7 +34,11 @@ class Product {
   void ToRows(size_t part, const Panel& panel, size_t width, float* out, size_t out_stride,
               const Epilogue& epilogue, float* scratch) const noexcept;
 
-  // The same, transposed: out[t * out_stride + row], and the residual likewise.
+  // The same for a matrix whose rows stand for the selected rows of `out`.
+  void ToSelectedRows(size_t part, const Panel& panel, size_t width, const SelectedChannels& selected,
+                      float* out, size_t out_stride, const Epilogue& epilogue, float* scratch) const noexcept;
+
+  // As ToRows, transposed: out[t * out_stride + row], and the residual likewise.
   void ToTokens(size_t part, const Panel& panel, size_t width, float* out, size_t out_stride,
                 const Epilogue& epilogue, float* scratch) const noexcept;
 

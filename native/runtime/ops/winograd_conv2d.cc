@@ -1,16 +1,17 @@
 // A dense 3 x 3 convolution by Winograd's F(4 x 4, 3 x 3): 36 multiply-adds for 16 outputs where the
 // definition takes 144. The output plane is cut into tiles of 4 x 4. For a block of tiles, each of the 36
 // components is a product of its own, U_k [outputs, channels] times V_k [channels, tiles], between a
-// transform of the input and one of the sums. inputs: x; bias [outputs] if has_bias; residual as y if
-// has_residual. weights: one, as Session::AddWinogradWeights packs them.
+// transform of the input and one of the sums. inputs: as conv2d. weights: one, as Session::AddWinogradWeights
+// packs them, for the selected channels.
 
 #include <algorithm>
 #include <cstring>
 
 #include "formats/winograd.h"
-#include "runtime/ops/conv_geometry.h"
+#include "runtime/ops/conv_operands.h"
 #include "runtime/ops/factories.h"
 #include "runtime/ops/product.h"
+#include "runtime/ops/selected_channels.h"
 
 namespace espalier {
 namespace {
@@ -28,18 +29,19 @@ class WinogradConv2d final : public Step {
       : Step(spec.name),
         kernels_(build.kernels),
         geometry_(ReadWindow(spec)),
-        activation_(ReadActivation(spec)) {
+        operands_(spec, build, geometry_),
+        inputs_(spec, "input_channels", geometry_.channels, false),
+        outputs_(spec, "output_channels", geometry_.out_channels, true) {
     const WindowGeometry& g = geometry_;
     spec.Expect(g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 &&
                     g.dilation_h == 1 && g.dilation_w == 1 && g.pad_top <= 2 && g.pad_left <= 2,
                 "a window of 3 x 3 that moves by 1");
     spec.Expect(spec.weights.size() == 1, "one weight matrix");
     weights_ = build.weights(spec.weights[0]);
-    component_rows_ = RoundUp(g.out_channels, 16);
-    spec.Expect(weights_->format() == WeightFormat::kDense && weights_->cols() == g.channels &&
+    component_rows_ = RoundUp(outputs_.count(), 16);
+    spec.Expect(weights_->format() == WeightFormat::kDense && weights_->cols() == inputs_.count() &&
                     weights_->rows() == MultiplySizes(kWinogradComponents, component_rows_),
                 "transformed filters [36 x outputs, channels]");
-    ReadOperands(spec, build);
     CutBlocks(build.threads);
     chunks_ = MultiplyAll({g.batch, blocks_high_, blocks_wide_});
     part_rows_ = std::min(kPartRows, component_rows_);
@@ -50,7 +52,7 @@ class WinogradConv2d final : public Step {
     lanes_ = RoundUp(lanes_, kVector);
     // A line more than they hold, so that the components of a tile do not all want the same few lines of the
     // first-level cache.
-    input_stride_ = AddSizes(MultiplySizes(g.channels, lanes_), kVector);
+    input_stride_ = AddSizes(MultiplySizes(inputs_.count(), lanes_), kVector);
     product_stride_ = part_rows_ * lanes_ + kVector;
     input_floats_ = AddSizes(MultiplySizes(kWinogradComponents, input_stride_), kPanelSlack);
     product_floats_ = kWinogradComponents * product_stride_;
@@ -58,7 +60,7 @@ class WinogradConv2d final : public Step {
     const size_t output_floats = kTile * block_rows_ * part_rows_ * image_floats_;
     scratch_bytes_ = MultiplySizes(AddSizes(input_floats_, padded_floats_ + product_floats_ + output_floats),
                                    sizeof(float));
-    panel_rows_ = PanelRows(g.channels, lanes_);
+    panel_rows_ = PanelRows(inputs_.count(), lanes_);
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
@@ -72,10 +74,10 @@ class WinogradConv2d final : public Step {
     float* product = input + input_floats_;
     float* padded = product + product_floats_;
     float* output = padded + padded_floats_;
-    TransformInput(context.At<const float>(x_) + image * geometry_.channels * geometry_.plane(), block, input,
+    TransformInput(operands_.x(context) + image * geometry_.channels * geometry_.plane(), block, input,
                    padded);
-    for (size_t row = 0; row < geometry_.out_channels; row += part_rows_) {
-      const size_t rows = std::min(part_rows_, geometry_.out_channels - row);
+    for (size_t row = 0; row < outputs_.count(); row += part_rows_) {
+      const size_t rows = std::min(part_rows_, outputs_.count() - row);
       Multiply(row, rows, block, input, product);
       for (size_t r = 0; r < rows; ++r) {
         for (size_t i = 0; i < block.rows; ++i) {
@@ -84,8 +86,11 @@ class WinogradConv2d final : public Step {
                                    part_rows_ * image_floats_);
         }
       }
-      Finish(context, image, row, rows, block, output);
+      outputs_.ForEachRun(row, rows, [&](const SelectedChannels::Run& run) {
+        Finish(context, image, run, block, output + (run.first - row) * image_floats_);
+      });
     }
+    for (const SelectedChannels::Run& rest : outputs_.rest()) Finish(context, image, rest, block, nullptr);
   }
 
  private:
@@ -93,29 +98,13 @@ class WinogradConv2d final : public Step {
     size_t row, rows, column, columns;  // in tiles
   };
 
-  void ReadOperands(const StepSpec& spec, const BuildContext& build) {
-    has_bias_ = spec.Int("has_bias", 0) != 0;
-    has_residual_ = spec.Int("has_residual", 0) != 0;
-    spec.Expect(spec.inputs.size() == 1u + has_bias_ + has_residual_, "x, bias and residual");
-    x_ = build.resolve(spec.inputs[0]);
-    y_ = build.resolve(spec.outputs[0]);
-    if (has_bias_) {
-      spec.Expect(spec.inputs[1].Elements() == geometry_.out_channels, "a bias of every output channel");
-      bias_ = build.resolve(spec.inputs[1]);
-    }
-    if (has_residual_) {
-      spec.Expect(spec.inputs.back().dims == spec.outputs[0].dims, "a residual of the output's shape");
-      residual_ = build.resolve(spec.inputs.back());
-    }
-  }
-
   // Blocks of as many tiles as the second-level cache has room for, in whole strips of the kernel.
   void CutBlocks(size_t threads) {
     constexpr size_t kInputFloats = 96 * 1024;
     const WindowGeometry& g = geometry_;
     tile_rows_ = Ceil(g.out_height, kTile);
     tile_columns_ = Ceil(g.out_width, kTile);
-    const size_t fitting = kInputFloats / kWinogradComponents / std::max<size_t>(g.channels, 1);
+    const size_t fitting = kInputFloats / kWinogradComponents / std::max<size_t>(inputs_.count(), 1);
     const size_t most = std::max(fitting / kStrip, size_t{1}) * kStrip;
     blocks_wide_ = std::max(Ceil(tile_columns_, most), size_t{1});
     block_columns_ = std::max(Ceil(tile_columns_, blocks_wide_), size_t{1});
@@ -127,13 +116,13 @@ class WinogradConv2d final : public Step {
     blocks_high_ = Ceil(tile_rows_, block_rows_);
   }
 
-  // x [channels, height, width] -> input [36, channels, lanes_]
+  // x [channels, height, width] -> input [36, selected channels, lanes_]
   void TransformInput(const float* x, const Block& block, float* input, float* padded) const noexcept {
-    for (size_t channel = 0; channel < geometry_.channels; ++channel) {
-      CopyPadded(x + channel * geometry_.plane(), block, padded);
-      for (size_t i = 0; i < block.rows; ++i) {
-        kernels_.winograd_input(padded + i * kTile * row_floats_, row_floats_, block.columns,
-                                input + channel * lanes_ + i * block.columns, input_stride_);
+    for (size_t i = 0; i < inputs_.count(); ++i) {
+      CopyPadded(x + inputs_[i] * geometry_.plane(), block, padded);
+      for (size_t row = 0; row < block.rows; ++row) {
+        kernels_.winograd_input(padded + row * kTile * row_floats_, row_floats_, block.columns,
+                                input + i * lanes_ + row * block.columns, input_stride_);
       }
     }
   }
@@ -161,7 +150,7 @@ class WinogradConv2d final : public Step {
   void Multiply(size_t row, size_t rows, const Block& block, const float* input,
                 float* product) const noexcept {
     static const Epilogue none = EpilogueOf(Activation{});
-    const size_t channels = geometry_.channels;
+    const size_t channels = inputs_.count();
     const size_t value_bytes = weights_->storage() == Storage::kFloat16 ? 2 : 4;
     BlockMatrix u = weights_->block();
     const auto* values = static_cast<const uint8_t*>(u.values.data);
@@ -174,27 +163,31 @@ class WinogradConv2d final : public Step {
     }
   }
 
-  // The image rows of a block, from [4 rows, part_rows_, image_floats_].
-  void Finish(const RunContext& context, size_t image, size_t row, size_t rows, const Block& block,
+  // The image rows of a block, of a run of output channels, from [4 rows, part_rows_, image_floats_]; from
+  // zeros where `output` is null.
+  void Finish(const RunContext& context, size_t image, const SelectedChannels::Run& run, const Block& block,
               const float* output) const noexcept {
     const WindowGeometry& g = geometry_;
-    Epilogue epilogue = EpilogueOf(activation_);
-    epilogue.bias = has_bias_ ? context.At<const float>(bias_) + row : nullptr;
-    epilogue.residual_stride = g.out_plane();
     const size_t width = std::min(block.columns * kTile, g.out_width - block.column * kTile);
     const size_t image_rows = std::min(block.rows * kTile, g.out_height - block.row * kTile);
     for (size_t i = 0; i < image_rows; ++i) {
-      const size_t at = (image * g.out_channels + row) * g.out_plane() +
+      const size_t at = (image * g.out_channels + run.channel) * g.out_plane() +
                         (block.row * kTile + i) * g.out_width + block.column * kTile;
-      epilogue.residual = has_residual_ ? context.At<const float>(residual_) + at : nullptr;
-      kernels_.finish_rows(output + i * part_rows_ * image_floats_, image_floats_, rows, width,
-                           context.At<float>(y_) + at, g.out_plane(), epilogue);
+      float* y = operands_.y(context) + at;
+      const Epilogue epilogue = operands_.EpilogueAt(context, run.channel, at);
+      if (output == nullptr) {
+        FinishZeros(kernels_, run.count, width, y, g.out_plane(), epilogue);
+      } else {
+        kernels_.finish_rows(output + i * part_rows_ * image_floats_, image_floats_, run.count, width, y,
+                             g.out_plane(), epilogue);
+      }
     }
   }
 
   const KernelTable& kernels_;
   const WindowGeometry geometry_;
-  const Activation activation_;
+  const ConvOperands operands_;
+  const SelectedChannels inputs_, outputs_;
   std::shared_ptr<const PackedWeights> weights_;
   size_t component_rows_ = 0;  // rows of weights_ in each component
   size_t tile_rows_ = 0, tile_columns_ = 0;
@@ -207,9 +200,6 @@ class WinogradConv2d final : public Step {
   size_t input_stride_ = 0, product_stride_ = 0;  // of the components
   size_t input_floats_ = 0, padded_floats_ = 0, product_floats_ = 0;
   std::vector<uint32_t> panel_rows_;
-  Address x_, y_, bias_, residual_;
-  bool has_bias_ = false;
-  bool has_residual_ = false;
 };
 
 }  // namespace

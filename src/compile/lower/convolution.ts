@@ -6,7 +6,8 @@ import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { constantInput, epilogueOperands } from './operands.js';
-import { packLayer } from './weights.js';
+import { selectChannels } from './selected_channels.js';
+import { analysisOf, layerOf, packMatrices } from './weights.js';
 
 /** A 1-D window as a 2-D one of height 1; dims likewise. */
 function planar<T>(list: readonly T[], one: T): readonly [T, T] {
@@ -72,13 +73,30 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
     });
     return;
   }
+  const layer = layerOf(builder, node, 1);
+  const taps = elementCount(weight.dims.slice(2));
+  const analysis = analysisOf(builder, layer);
+  const selected = selectChannels(builder, node, layer, { analysis, taps });
   const winogradTiles = groups === 1 ? winogradTilesOf(window, y.dims) : undefined;
+  const step = {
+    op: 'conv2d',
+    x: x.dims.with(1, (groups * selected.layer.inputs) / taps),
+    y: y.dims.with(1, groups * selected.layer.outputs),
+    ints: windowInts,
+    winogradTiles,
+    selected: selected.left,
+  } as const;
+  const { inputs, outputs } = selected;
   builder.emit({
-    ...packLayer(builder, node, { op: 'conv2d', x: x.dims, y: y.dims, ints: windowInts, winogradTiles }),
+    ...packMatrices(builder, selected.layer, step),
     node,
     inputs: [x, ...epilogue.operands],
     output: y,
-    ints,
+    ints: {
+      ...ints,
+      ...(inputs === undefined ? {} : { input_channels: inputs }),
+      ...(outputs === undefined ? {} : { output_channels: outputs }),
+    },
     floats: activation.floats,
   });
 }

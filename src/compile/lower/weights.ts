@@ -1,4 +1,4 @@
-import type { Node, StaticGraph, TensorData } from '../../graph/graph.js';
+import type { Node, TensorData } from '../../graph/graph.js';
 import { findLayers, type Layer } from '../../graph/layers.js';
 import type { StepSpec } from '../../native/addon.js';
 import { analyzeLayer, type LayerAnalysis } from '../../sparse/analyze.js';
@@ -15,6 +15,8 @@ export interface LayerStep {
   readonly ints: StepSpec['ints'];
   /** See {@link CostContext}. */
   readonly winogradTiles?: number | undefined;
+  /** What is left of a convolution whose other channels are skipped, for people. */
+  readonly selected?: string | undefined;
 }
 
 /** What a layer runs on: the native operator, and the ids of its packed weights. */
@@ -55,19 +57,26 @@ export function packMatrices(
   step: LayerStep,
   parts?: readonly Omit<WeightMatrix, 'data'>[],
 ): PackedLayer {
-  const data = builder.graph.constants.get(layer.weight) as TensorData;
+  const data = weightOf(builder, layer);
   const matrices = parts?.map((part) => ({ data, ...part })) ?? matricesOf(layer, data);
   const { n, batch } = tokensOf(step);
-  const analysis = builder.weights.analysisOf?.(layer, data) ?? analysisOf(builder.graph, layer, data);
+  const analysis = analysisOf(builder, layer);
   const timed = step.op === 'matmul' ? matrices.slice(0, 1) : matrices;
   const choice = builder.weights.choose({ analysis, n, batch, step, matrices: timed });
   const { op, winograd } = algorithmOf(step, choice);
   const weights = matrices.map((matrix) =>
     builder.weights.pack(matrix, { format: choice.format, storage: choice.storage, winograd }),
   );
-  const { winogradTiles } = step;
-  builder.layers.push({ name: layer.name, op: layer.op, analysis, n, batch, choice, winogradTiles, weights });
+  const { winogradTiles, selected } = step;
+  const reason = selected === undefined ? choice.reason : `${selected}; ${choice.reason}`;
+  const request = { analysis, n, batch, choice: { ...choice, reason }, winogradTiles };
+  builder.layers.push({ name: layer.name, op: layer.op, ...request, weights });
   return { op, weights };
+}
+
+/** The weight of a layer: the model's, or one that the compiler made. */
+function weightOf(builder: PlanBuilder, { weight }: Layer): TensorData {
+  return (builder.graph.constants.get(weight) ?? builder.constants.get(weight)) as TensorData;
 }
 
 /** The matrices of a layer in its weight, one for each group. */
@@ -95,17 +104,15 @@ function tokensOf({ op, y, ints }: LayerStep): { n: number; batch: number } {
 /** Analyses that were made, by weight: a plan for other shapes need not count the zeros again. */
 const known = new WeakMap<TensorData, Map<string, LayerAnalysis>>();
 
-function analysisOf(graph: StaticGraph, layer: Layer, data: TensorData): LayerAnalysis {
+export function analysisOf(builder: PlanBuilder, layer: Layer): LayerAnalysis {
+  const data = weightOf(builder, layer);
+  const stored = builder.weights.analysisOf?.(layer, data);
+  if (stored !== undefined) return stored;
   const analyses = known.get(data) ?? new Map<string, LayerAnalysis>();
   known.set(data, analyses);
-  const key = [
-    layer.op,
-    layer.groups,
-    layer.outputs,
-    layer.inputs,
-    layer.outputStride,
-    layer.inputStride,
-  ].join();
+  const { op, groups, outputs, inputs, outputStride, inputStride } = layer;
+  const key = [op, groups, outputs, inputs, outputStride, inputStride].join();
+  const graph = { ...builder.graph, constants: new Map([[layer.weight, data]]) };
   const analysis = analyses.get(key) ?? analyzeLayer(graph, layer);
   analyses.set(key, analysis);
   return analysis;

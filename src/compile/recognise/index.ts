@@ -3,18 +3,19 @@ import { readNumbers } from '../../graph/data.js';
 import type { Node, StaticGraph } from '../../graph/graph.js';
 import { activationOf } from '../activation.js';
 import { countUses, findProducers } from '../uses.js';
+import { gatherIntoConv } from './gathered_channels.js';
 import { gelu } from './gelu.js';
 import { isFloat, type Match, near, otherOperand, replaceWith, scalar } from './match.js';
 import { normalisation, normalisationBias, normalisationScale } from './normalisation.js';
 
 /** What exporters decompose becomes one node each, in this order: later patterns are made of earlier ones. */
 const rewrites: readonly ((match: Match) => Node | undefined)[] = [
-  ...[mergeTransposes, padIntoWindow, normalisation, normalisationScale, normalisationBias],
+  ...[mergeTransposes, padIntoWindow, gatherIntoConv, normalisation, normalisationScale, normalisationBias],
   ...[hardSwish, silu, scalarAffine, mergeAffine, gelu],
 ];
 
 /**
- * Pad of zeros goes into the Conv behind it; decomposed layer and root-mean-square normalisation, GELU, SiLU and
+ * Pad of zeros, and Gather of channels, go into the Conv behind them; decomposed layer and root-mean-square normalisation, GELU, SiLU and
  * HardSwish become one node each; so do scalar Mul and Add, and two transposes.
  */
 export function recognisePatterns(graph: StaticGraph): StaticGraph {

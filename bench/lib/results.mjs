@@ -1,27 +1,23 @@
 import { rename, writeFile } from 'node:fs/promises';
-import { tolerance } from '../compare.mjs';
-
-/** @import { Row } from './rows.mjs' */
-/** @import { ThreadsRow } from './threads.mjs' */
+import { tolerance } from './compare.mjs';
 
 /**
- * What a run of bench/matmul.mjs leaves behind.
- * @template {Row | ThreadsRow} [R=Row]
+ * What a bench of many rows leaves behind.
+ * @template R
  * @typedef {object} Results
- * @property {'matmul' | 'matmul-threads'} bench
+ * @property {string} bench
  * @property {boolean} complete false when the run was cut short
  * @property {{ rounds: number, milliseconds: number, isa?: string | undefined }} settings
  * @property {number} tolerance
- * @property {ReturnType<typeof import('../machine.mjs').describeMachine>} machine
- * @property {readonly string[]} missingPeers native engines that could not be had
- * @property {{ espalier: number, onnxruntime: number }} callMicroseconds
+ * @property {ReturnType<typeof import('./machine.mjs').describeMachine>} machine
  * @property {readonly R[]} rows
  */
 
 /**
  * Writes results, a row a line, so that a change of one cell is a change of one line. The file is replaced as a whole.
+ * @template R
  * @param {string} path
- * @param {Omit<Results<Row | ThreadsRow>, 'tolerance'>} results
+ * @param {Omit<Results<R>, 'tolerance'>} results
  */
 export async function writeResults(path, { rows, ...rest }) {
   const head = JSON.stringify({ ...rest, tolerance }, roundNumbers, 2).slice(0, -2);
