@@ -3,16 +3,17 @@ import { exportOnnx } from '../../src/formats/onnx/index.js';
 import { InferenceSession } from '../../src/index.js';
 import { agreeOnRandom, compareAll, Model, runOnnxruntime } from './support.js';
 
-/** Weights [outputs, channels, ...kernel] that are zero for whole outputs and whole channels. */
+/** Weights [outputs, channels, ...kernel] that are zero for whole outputs and whole channels, and here and there. */
 function masked(m: Model, [outputs = 0, channels = 0, ...kernel]: readonly number[]): string {
   const [emptyOutputs, emptyChannels] = [m.pick([0, 0.3, 0.6, 1]), m.pick([0, 0.3, 0.6])];
+  const sparsity = m.pick([0, 0, 0.6, 0.9]);
   const flags = (count: number, share: number) => Array.from({ length: count }, () => m.random() < share);
   const [skipsOutput, skipsChannel] = [flags(outputs, emptyOutputs), flags(channels, emptyChannels)];
   const taps = kernel.reduce((product, size) => product * size, 1);
   return m.constant('float32', [outputs, channels, ...kernel], (i) => {
     const channel = Math.floor(i / taps) % channels;
     const isZero = skipsOutput[Math.floor(i / taps / channels)] || skipsChannel[channel];
-    return isZero ? 0 : m.random() - 0.5;
+    return isZero || m.random() < sparsity ? 0 : m.random() - 0.5;
   });
 }
 
@@ -55,6 +56,18 @@ describe('channels without weights', () => {
     const [layer] = session.explain(m.feeds);
     expect(layer).toMatchObject({ outputs: 32, inputs: 32, format: 'dense' });
     expect(layer?.reason).toContain('32 of 64 outputs and 32 of 64 channels have weights');
+  });
+
+  test('are skipped by single weights too, over planes that are read where they lie', async () => {
+    const m = new Model();
+    const x = m.input('float32', [1, 96, 24, 24]);
+    const isKept = (channel: number) => channel % 3 !== 1 && m.random() < 0.15;
+    const w = m.constant('float32', [128, 96, 1, 1], (i) => (isKept(i % 96) ? m.random() - 0.5 : 0));
+    m.output(m.node('Conv', [x, w]));
+    const bytes = exportOnnx(m.graph());
+    using session = await InferenceSession.create(bytes, { threads: 1 });
+    expect(compareAll(session.runSync(m.feeds), await runOnnxruntime(bytes, m.feeds))).toEqual([]);
+    expect(session.explain(m.feeds)[0]).toMatchObject({ format: 'sell', inputs: 64 });
   });
 
   test('4x1 blocks stay whole, though an output of theirs is empty', async () => {

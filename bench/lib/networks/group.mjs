@@ -51,7 +51,7 @@ export async function runNetwork(network, { variants, threads, isa, directory, .
   const entries = [];
   try {
     for (const variant of variants) {
-      const pruned = prune(graph, variant, family);
+      const pruned = prune(graph, variant, network);
       const path = join(directory, `${id}-${variant.id}.onnx`);
       await writeFile(path, exportOnnx(pruned.graph));
       const { reference, ours, error, undetermined } = await compareFile(

@@ -2,6 +2,7 @@ import { isDepthwise } from '../../../dist/graph/layers.js';
 import {
   applyPruning,
   applyStructuredPruning,
+  costOf,
   findLayers,
   planPruning,
   planStructuredPruning,
@@ -9,6 +10,7 @@ import {
 
 /** @import { Graph } from '../../../dist/graph/graph.js' */
 /** @import { Pattern } from '../../../dist/sparse/patterns.js' */
+/** @import { Network } from './cases.mjs' */
 
 /**
  * A way to prune a network: single weights or blocks, or channels of every group.
@@ -49,15 +51,16 @@ export function selectVariants(family, ids) {
  * A pruned copy of a network, by magnitude and without fine-tuning. Blocks and single weights go from every convolution
  * but the first and the depthwise ones; in a transformer from all linear layers and not from the patches; in a policy from
  * all layers. Channels go from every group, and what is left is a multiple of 8.
- * @param {Graph} graph @param {Variant} variant @param {string} family
+ * @param {Graph} graph @param {Variant} variant @param {Pick<Network, 'family' | 'feeds'>} network
  * @returns {PrunedGraph}
  */
-export function prune(graph, { pattern, sparsity }, family) {
+export function prune(graph, { pattern, sparsity }, { family, feeds }) {
+  const shapes = Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]));
   if (pattern === 'channel') {
-    const plan = planStructuredPruning(graph, { sparsity, kinds: ['channel'], roundTo: 8 });
+    const plan = planStructuredPruning(graph, { sparsity, kinds: ['channel'], roundTo: 8, shapes });
     return { graph: applyStructuredPruning(graph, plan), multiplyAdds: plan.after.multiplyAdds };
   }
-  const { multiplyAdds } = planStructuredPruning(graph, { sparsity: 0 }).before;
+  const { multiplyAdds } = costOf(graph, shapes);
   if (pattern === 'dense') return { graph, multiplyAdds };
   const layers = findLayers(graph);
   const first = layers.find(({ op }) => op === 'Conv');

@@ -109,6 +109,7 @@ ConvPanel::ConvPanel(const WindowGeometry& geometry, std::vector<size_t> channel
     for (const size_t channel : channels_) {
       plane_rows_.push_back(static_cast<uint32_t>(channel * g.plane()));
     }
+    if (plane_rows_ == PanelRows(channels_.size(), g.plane())) plane_stride_ = g.plane();
   } else if (g.stride_w == 1 && g.kernel_w > 1 && RowsFillVectors(g.out_width)) {
     way_ = Way::kRows;
     PlanRows(threads);
@@ -175,7 +176,7 @@ ConvPanel::Run ConvPanel::RunOf(const float* x, size_t tile, size_t index,
   }
   const size_t pixel = tile * tile_pixels_;
   const size_t width = std::min(tile_pixels_, g.out_plane() - pixel);
-  if (SeesPlane(tile)) return Run{Panel{x + pixel, plane_rows_.data(), g.plane()}, pixel, width};
+  if (SeesPlane(tile)) return Run{Panel{x + pixel, plane_rows_.data(), plane_stride_}, pixel, width};
   return Run{Panel{scratch, rows_.data(), tile_pixels_}, pixel, width};
 }
 

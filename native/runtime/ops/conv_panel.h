@@ -60,6 +60,7 @@ class ConvPanel {
   size_t row_floats_ = 0;             // kRows: a padded input row, a multiple of 16
   std::vector<uint32_t> rows_;        // [channels_ * taps], where the packed panel's rows start
   std::vector<uint32_t> plane_rows_;  // [channels_], where the planes start (kPlane)
+  size_t plane_stride_ = 0;           // what lies between all of them, or 0 (kPlane)
 };
 
 }  // namespace espalier

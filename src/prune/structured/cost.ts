@@ -1,5 +1,6 @@
 import { isFloat } from '../../graph/data.js';
-import type { Analysis } from './analyze.js';
+import type { Graph } from '../../graph/graph.js';
+import { type Analysis, analyze, type Shapes } from './analyze.js';
 import { findFactors } from './factors.js';
 import type { StructuredGroup } from './groups.js';
 
@@ -74,4 +75,13 @@ export class CostModel {
       );
     return { parameters: total(this.#parameters), multiplyAdds: total(this.#multiplyAdds) };
   }
+}
+
+/**
+ * What a graph costs as it is.
+ * @param shapes dims of inputs that the model leaves open
+ * @throws EspalierError what {@link findGroups} throws
+ */
+export function costOf(graph: Graph, shapes: Shapes = {}): Cost {
+  return new CostModel(analyze(graph, shapes), []).of([]);
 }

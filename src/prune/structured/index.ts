@@ -1,7 +1,7 @@
 export type { Shapes } from './analyze.js';
 export { applyStructuredPruning } from './apply.js';
 export { findBlocks, type ResidualBlock } from './blocks.js';
-export type { Cost } from './cost.js';
+export { type Cost, costOf } from './cost.js';
 export {
   findGroups,
   type GroupAxis,
