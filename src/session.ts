@@ -3,7 +3,7 @@ import { foldAffine } from './compile/fold_affine.js';
 import { EspalierError, type EspalierErrorCode } from './errors.js';
 import { type LoadedModel, loadModel } from './esp/load.js';
 import type { LayerExplanation } from './explain.js';
-import type { Dim, Graph, ValueInfo } from './graph/graph.js';
+import type { Dim, Graph, TensorData, ValueInfo } from './graph/graph.js';
 import { InputValuesNeeded } from './graph/input_values.js';
 import { findLayers } from './graph/layers.js';
 import { assertSupported } from './graph/supported.js';
@@ -87,7 +87,8 @@ export class InferenceSession {
         `Expected a model path or a Uint8Array, got ${typeof model}`,
       );
     }
-    return InferenceSession.#open(await loadModel(model, { mapFile: checked.mapFile }), checked);
+    const loaded = await loadModel(model, { mapFile: checked.mapFile });
+    return InferenceSession.#open(loaded, checked, typeof model === 'string' && loaded.esp === undefined);
   }
 
   /**
@@ -100,9 +101,9 @@ export class InferenceSession {
     return InferenceSession.#open({ graph: foldAffine(graph), esp: undefined }, checked);
   }
 
-  static #open(model: LoadedModel, options: SessionOptions): InferenceSession {
+  static #open(model: LoadedModel, options: SessionOptions, ownsBytes = false): InferenceSession {
     const session = new InferenceSession(model, options);
-    session.#compileWhereFixed();
+    session.#compileWhereFixed(ownsBytes);
     return session;
   }
 
@@ -168,7 +169,8 @@ export class InferenceSession {
     this.release();
   }
 
-  #compileWhereFixed(): void {
+  /** @param ownsBytes whether the model's bytes were read for this session alone */
+  #compileWhereFixed(ownsBytes: boolean): void {
     const fixed: PlanInput[] = [];
     for (const { type, dims } of this.#inputs) {
       if (!dims?.every((dim) => typeof dim === 'number')) return;
@@ -176,6 +178,8 @@ export class InferenceSession {
     }
     try {
       this.#plans.get(fixed);
+      const unneeded = this.#plans.keepOnlyPlan();
+      if (ownsBytes) freeLarge(unneeded);
     } catch (error) {
       if (!(error instanceof InputValuesNeeded)) throw error; // the first run has them
     }
@@ -189,6 +193,16 @@ export class InferenceSession {
     );
     return { plan: this.#plans.get(tensors), inputs: tensors.map(({ data }) => data) };
   }
+}
+
+/**
+ * Frees buffers of constants now: the collector sees small objects and would take its time. Not small buffers, which Node
+ * may share among many.
+ */
+function freeLarge(constants: Iterable<TensorData>): void {
+  const large = 2 ** 20;
+  for (const buffer of new Set([...constants].map(({ bytes }) => bytes.buffer)))
+    if (buffer.byteLength >= large) loadAddon().freeBuffer(buffer);
 }
 
 function metadata({ name, type, dims }: ValueInfo): ValueMetadata {

@@ -28,7 +28,7 @@ const keptPlans = 16;
 
 /** The plans of one session by input shapes, and the weights and constants that they share. */
 export class SessionPlans {
-  readonly #graph: Graph;
+  #graph: Graph;
   readonly #native: NativeSession;
   readonly #plans: Kept[] = []; // newest use first
   readonly #store: SessionStore;
@@ -63,6 +63,19 @@ export class SessionPlans {
       if (oldest !== undefined) this.#native.releasePlan(oldest.plan.id);
     }
     return plan;
+  }
+
+  /**
+   * Lets go of the model's weights, which its only plan has packed: no other will be compiled. Not where a plan is made
+   * for values of inputs too.
+   * @returns the constants that nothing needs any more
+   */
+  keepOnlyPlan(): Iterable<TensorData> {
+    if (this.#decides.includes(true)) return [];
+    const { constants } = this.#graph;
+    this.#graph = { ...this.#graph, nodes: [], constants: new Map() };
+    this.#store.forgetWeights();
+    return constants.values();
   }
 
   #fits({ dims, values }: Kept, inputs: readonly PlanInput[]): boolean {

@@ -29,7 +29,7 @@ export class SessionStore implements PlanStore {
   readonly #native: NativeSession;
   readonly #settings: StoreSettings;
   readonly #modelWeights: number;
-  readonly #shared: ReadonlySet<TensorData>;
+  #shared: ReadonlySet<TensorData>;
   readonly #constants = new Map<TensorData, number>();
   readonly #weights = new Map<string, { readonly data: TensorData; readonly id: number }[]>();
 
@@ -99,6 +99,13 @@ export class SessionStore implements PlanStore {
     else id = this.#native.addWeights(data.bytes, format, storage, ...view);
     this.#weights.set(key, [...candidates, { data, id }]);
     return id;
+  }
+
+  /** Lets go of the model's constants, when no plan will ask for them again. */
+  forgetWeights(): void {
+    this.#shared = new Set();
+    this.#constants.clear();
+    this.#weights.clear();
   }
 
   packedBytes(ids: readonly number[]): number {

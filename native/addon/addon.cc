@@ -20,6 +20,13 @@ Napi::Value AvailableIsas(const Napi::CallbackInfo& info) {
   return names;
 }
 
+// (ArrayBuffer): its memory is given back at once, and it and the views of it are empty from then on
+void FreeBuffer(const Napi::CallbackInfo& info) {
+  if (!info[0].IsArrayBuffer()) return;
+  Napi::ArrayBuffer buffer = info[0].As<Napi::ArrayBuffer>();
+  if (!buffer.IsDetached()) buffer.Detach();
+}
+
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorClass", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 SetErrorClass(info.Env(), info[0].As<Napi::Function>());
@@ -27,6 +34,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("availableIsas", Napi::Function::New<AvailableIsas>(env));
   exports.Set("packWeights", Napi::Function::New<PackWeights>(env));
   exports.Set("unpackWeights", Napi::Function::New<UnpackWeights>(env));
+  exports.Set("freeBuffer", Napi::Function::New<FreeBuffer>(env));
   exports.Set("NativeModelFile", ModelFileWrap::Define(env));
   DefineLinalg(env, exports);
   exports.Set("NativeSession", SessionWrap::Define(env));

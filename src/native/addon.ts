@@ -114,6 +114,8 @@ export interface NativeAddon extends NativeLinalg {
   ): PackedWeights;
   /** Writes the dense matrix, [rows, cols] row-major; what is packed may be anything, and is checked. */
   unpackWeights(packed: PackedWeights, matrix: Float32Array): void;
+  /** Gives a buffer's memory back at once; it and the views of it are empty from then on. */
+  freeBuffer(buffer: ArrayBufferLike): void;
 }
 
 /** A weight matrix as kernels read it. */

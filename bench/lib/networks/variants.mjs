@@ -67,7 +67,7 @@ export function prune(graph, { pattern, sparsity }, { family, feeds }) {
   const operators = { conv: ['Conv'], transformer: ['MatMul', 'Gemm'] }[family];
   const exclude = layers
     .filter((layer) => (family === 'conv' && layer === first) || isDepthwise(graph, layer))
-    .map(({ name }) => name);
+    .map(({ name }) => new RegExp(`^${name.replace(/[^\w]/g, '\\$&')}$`)); // a name may be that of an operator too
   const plan = planPruning(graph, { sparsity, pattern, scope: 'layer', operators, exclude });
   return { graph: applyPruning(graph, plan), multiplyAdds };
 }
