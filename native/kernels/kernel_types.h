@@ -122,6 +122,20 @@ struct Epilogue {
 // A window of weights that slides down a strip of input rows which were copied with their padding. Tap (kh,
 // kw) of output row r sees, at column i, the value rows[(r * stride_h + kh * dilation_h) * row_stride +
 // columns[kw] + i].
+// Rows of an image that are copied with their padding, and with columns apart by what they leave modulo
+// `phases`: the taps of a window that moves by so many columns then read neighbours.
+struct RowCopy {
+  const float* from;  // row r has `width` floats from r * from_stride on
+  size_t from_stride;
+  size_t width;
+  size_t rows;
+  float* to;  // [rows, phases, phase_floats]
+  size_t phases;
+  size_t phase_floats;
+  size_t pad_left;
+  float padding;
+};
+
 struct WindowRows {
   const float* rows;
   size_t row_stride;
@@ -176,6 +190,7 @@ using BinaryRow = void (*)(BinaryOp op, const float* a, int a_step, const float*
                            size_t n);
 using ReduceRow = float (*)(ReduceOp op, const float* x, size_t n);
 using AccumulateRow = void (*)(ReduceOp op, const float* x, float* y, size_t n);
+using CopyRows = void (*)(const RowCopy& copy) noexcept;
 using WindowSum = void (*)(const WindowRows& window, size_t width, float* out, size_t out_stride);
 using MaxTaps = void (*)(const float* const* taps, size_t tap_count, size_t width, float* out);
 using SoftmaxRow = void (*)(const float* x, float* y, size_t n);

@@ -128,6 +128,13 @@ ESPALIER_INLINE void TurnQuarters(const __m256* rows, __m256* turned) {
   turned[3] = _mm256_shuffle_ps(high01, high23, 0xee);
 }
 
+ESPALIER_INLINE void Unzip(Vec low, Vec high, Vec* apart) {
+  const __m256 first = _mm256_permute2f128_ps(low.v, high.v, 0x20);
+  const __m256 second = _mm256_permute2f128_ps(low.v, high.v, 0x31);
+  apart[0].v = _mm256_shuffle_ps(first, second, 0x88);
+  apart[1].v = _mm256_shuffle_ps(first, second, 0xdd);
+}
+
 ESPALIER_INLINE void LoadApart(const float* p, Vec* x) {
   const __m256 loaded[4] = {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), _mm256_loadu_ps(p + 16),
                             _mm256_loadu_ps(p + 24)};

@@ -135,6 +135,12 @@ ESPALIER_INLINE Vec Collect(const float* x, const uint8_t* columns) {
   return {_mm512_permutex2var_ps(_mm512_loadu_ps(x), index, _mm512_loadu_ps(x + 16))};
 }
 
+ESPALIER_INLINE void Unzip(Vec low, Vec high, Vec* apart) {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  apart[0].v = _mm512_permutex2var_ps(low.v, even, high.v);
+  apart[1].v = _mm512_permutex2var_ps(low.v, _mm512_add_epi32(even, _mm512_set1_epi32(1)), high.v);
+}
+
 ESPALIER_INLINE void LoadApart(const float* p, Vec* x) {
   const __m512i even = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
   const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(2));

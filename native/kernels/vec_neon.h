@@ -176,6 +176,11 @@ ESPALIER_INLINE void LoadTurned(const float* x, size_t x_stride, TileRow* rows) 
   TurnTile(rows);
 }
 
+ESPALIER_INLINE void Unzip(Vec low, Vec high, Vec* apart) {
+  apart[0].v = vuzp1q_f32(low.v, high.v);
+  apart[1].v = vuzp2q_f32(low.v, high.v);
+}
+
 ESPALIER_INLINE void LoadApart(const float* p, Vec* x) {
   const float32x4x4_t apart = vld4q_f32(p);
   for (int j = 0; j < 4; ++j) x[j].v = apart.val[j];

@@ -22,6 +22,7 @@
 //  - Collect(x, columns): lane i is x[columns[i]], columns below 32 and x readable up to there.
 //  - TileRow, kTile: a square of values that a transpose turns at once. TurnTile(rows) turns one in place,
 //    LoadTurned(x, x_stride, rows) loads one turned.
+//  - Unzip(low, high, apart): every second lane of both, then the others.
 //  - LoadApart(p, x): lane i of x[j] is p[4 i + j], j < 4; StoreTogether(p, x) is its inverse.
 //  - SparseDot(values, columns, count, x): the sum of values[i] * x[columns[i]].
 //  - SelectN(n, yes, no): the first n lanes of yes, the others of no. KeepN(x, n): zero in the others.
@@ -136,6 +137,10 @@ ESPALIER_INLINE void SplitExponent(Vec x, Vec* m, Vec* e) {
 template <int kRepeat>
 Vec Spread(const float* x, const uint16_t* columns);
 
+ESPALIER_INLINE void Unzip(Vec low, Vec high, Vec* apart) {
+  apart[0] = low;
+  apart[1] = high;
+}
 ESPALIER_INLINE void LoadApart(const float* p, Vec* x) {
   for (int j = 0; j < 4; ++j) x[j] = {p[j]};
 }

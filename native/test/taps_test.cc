@@ -25,6 +25,32 @@ struct TapRows {
   std::vector<const float*> pointers;
 };
 
+// Rows of every kind of width, phases and padding, between pages that may not be touched.
+ESPALIER_KERNEL_TEST(Taps, copy_rows, PadsAndSplitsColumns) {
+  for (const size_t width : {1, 2, 7, 14, 16, 31, 33, 64, 112}) {
+    for (const size_t phases : {1, 2, 3}) {
+      for (const size_t pad : {0, 1, 2, 5}) {
+        for (const size_t phase_floats : {1, 3, 8, 17, 40, 70}) {
+          constexpr size_t kRows = 3;
+          const size_t stride = width + 2;
+          const EdgeBuffer<float> from(RandomValues((kRows - 1) * stride + width, 3));
+          EdgeBuffer<float> to(std::vector<float>(kRows * phases * phase_floats, -7.0f));
+          kernels.copy_rows({from.data(), stride, width, kRows, to.data(), phases, phase_floats, pad, 0.5f});
+          for (size_t r = 0; r < kRows; ++r) {
+            for (size_t at = 0; at < phases * phase_floats; ++at) {
+              const size_t column = at % phase_floats * phases + at / phase_floats;
+              const bool inside = column >= pad && column - pad < width;
+              ASSERT_EQ(to.data()[r * phases * phase_floats + at],
+                        inside ? from.data()[r * stride + column - pad] : 0.5f)
+                  << "width " << width << ", phases " << phases << ", pad " << pad << ", at " << at;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 struct WindowCase {
   size_t kernel_h, kernel_w, stride_h, dilation_h;
 };

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { filesBelow, root } from './files.mjs';
 import { runLoud } from './run.mjs';
@@ -7,8 +8,9 @@ import { runLoud } from './run.mjs';
 export function runNativeTests(directory) {
   const reports = join(directory, 'reports');
   rmSync(reports, { recursive: true, force: true });
-  const env = { ...process.env, GTEST_OUTPUT: `xml:${reports}/`, UBSAN_OPTIONS: 'print_stacktrace=1' };
-  const args = ['--test-dir', directory, '--output-on-failure', '--no-tests=error'];
+  const env = { ...process.env, UBSAN_OPTIONS: 'print_stacktrace=1' };
+  const jobs = String(availableParallelism());
+  const args = ['--test-dir', directory, '--parallel', jobs, '--output-on-failure', '--no-tests=error'];
   const status = runLoud('ctest', args, { env });
   const headers = filesBelow(reports).flatMap(
     (path) => readFileSync(path, 'utf8').match(/<testsuite\s[^>]*>/g) ?? [],

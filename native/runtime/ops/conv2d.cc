@@ -28,7 +28,7 @@ class Conv2d final : public Step {
                 "weights for every group");
     const SelectedChannels inputs(spec, "input_channels", g.channels / groups_, false);
     spec.Expect(groups_ == 1 || (inputs.all() && outputs_.all()), "channels selected of one group");
-    panel_ = std::make_unique<ConvPanel>(g, inputs.channels(), build.threads);
+    panel_ = std::make_unique<ConvPanel>(kernels_, g, inputs.channels(), build.threads);
     const size_t pieces = MultiplyAll({g.batch, groups_, panel_->tiles()});
     // Where there are few tiles the rows are shared too; each thread then prepares the tile for itself.
     const size_t parts = pieces >= build.threads ? 1 : build.threads;

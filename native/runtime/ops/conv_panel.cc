@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/ops/product.h"
+#include "runtime/ops/row_window.h"
 
 namespace espalier {
 namespace {
@@ -100,8 +101,9 @@ bool RowsFillVectors(size_t width) { return (RoundUp(width, kVector) - width) * 
 
 }  // namespace
 
-ConvPanel::ConvPanel(const WindowGeometry& geometry, std::vector<size_t> channels, size_t threads)
-    : geometry_(Flatten(geometry)), channels_(std::move(channels)) {
+ConvPanel::ConvPanel(const KernelTable& kernels, const WindowGeometry& geometry, std::vector<size_t> channels,
+                     size_t threads)
+    : kernels_(kernels), geometry_(Flatten(geometry)), channels_(std::move(channels)) {
   const WindowGeometry& g = geometry_;
   if (IsPlainWindow(g) && !PlanesCollide(g.plane())) {
     way_ = Way::kPlane;
@@ -186,21 +188,11 @@ void ConvPanel::PackRows(const float* x, size_t tile, float* scratch) const noex
   const size_t out_rows = std::min(tile_rows_, g.out_height - out_row);
   const size_t input_rows = (out_rows - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1;
   const ptrdiff_t first = static_cast<ptrdiff_t>(out_row * g.stride_h) - static_cast<ptrdiff_t>(g.pad_top);
-  const size_t before = std::min(g.pad_left, row_floats_);
-  const size_t inside = std::min(g.width, row_floats_ - before);
   for (size_t index = 0; index < channels_.size(); ++index) {
     const float* plane = x + channels_[index] * g.plane();
     float* to = scratch + index * input_rows_ * row_floats_;
-    for (size_t i = 0; i < input_rows; ++i, to += row_floats_) {
-      const ptrdiff_t iy = first + static_cast<ptrdiff_t>(i);
-      if (iy < 0 || iy >= static_cast<ptrdiff_t>(g.height)) {
-        std::memset(to, 0, row_floats_ * sizeof(float));
-        continue;
-      }
-      std::fill(to, to + before, 0.0f);
-      std::memcpy(to + before, plane + static_cast<size_t>(iy) * g.width, inside * sizeof(float));
-      std::fill(to + before + inside, to + row_floats_, 0.0f);
-    }
+    CopyPaddedRows(kernels_, {plane, g.width, g.width, input_rows, to, 1, row_floats_, g.pad_left, 0.0f},
+                   first, g.height);
   }
 }
 

@@ -17,7 +17,8 @@ namespace espalier {
 class ConvPanel {
  public:
   // `channels`: which channels of x the panel has rows for, of one group.
-  ConvPanel(const WindowGeometry& geometry, std::vector<size_t> channels, size_t threads);
+  ConvPanel(const KernelTable& kernels, const WindowGeometry& geometry, std::vector<size_t> channels,
+            size_t threads);
 
   size_t tiles() const { return tiles_; }  // per image and group
   size_t scratch_floats() const { return scratch_floats_; }
@@ -49,6 +50,7 @@ class ConvPanel {
   void PackRows(const float* x, size_t tile, float* scratch) const noexcept;
   void PackPixels(const float* x, size_t tile, float* scratch) const noexcept;
 
+  const KernelTable& kernels_;
   WindowGeometry geometry_;
   std::vector<size_t> channels_;
   Way way_;

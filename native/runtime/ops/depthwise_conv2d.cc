@@ -39,7 +39,7 @@ class DepthwiseConv2d final : public Step {
       const float* x = operands_.x(context) + plane * g.plane();
       for (size_t out_row = 0; out_row < g.out_height; out_row += window_.strip_rows()) {
         const size_t rows = std::min(window_.strip_rows(), g.out_height - out_row);
-        window_.Load(x, out_row, rows, buffer);
+        window_.Load(kernels_, x, out_row, rows, buffer);
         for (size_t m = 0; m < multiplier; ++m)
           RunStrip(context, plane * multiplier + m, out_row, rows, buffer);
       }

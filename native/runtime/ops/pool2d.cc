@@ -64,7 +64,7 @@ class Pool2d final : public Step {
       float* y = context.At<float>(y_) + plane * g.out_plane();
       for (size_t out_row = 0; out_row < g.out_height; out_row += window_.strip_rows()) {
         const size_t rows = std::min(window_.strip_rows(), g.out_height - out_row);
-        window_.Load(x, out_row, rows, buffer);
+        window_.Load(kernels_, x, out_row, rows, buffer);
         if (average_) {
           AverageStrip(buffer, out_row, rows, y + out_row * g.out_width);
           continue;

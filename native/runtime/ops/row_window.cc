@@ -30,42 +30,32 @@ RowWindow::RowWindow(const WindowGeometry& geometry, float padding) : geometry_(
   }
 }
 
-void RowWindow::Load(const float* plane, size_t out_row, size_t rows, float* buffer) const noexcept {
+void RowWindow::Load(const KernelTable& kernels, const float* plane, size_t out_row, size_t rows,
+                     float* buffer) const noexcept {
   const WindowGeometry& g = geometry_;
   const size_t input_rows = (rows - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1;
   const ptrdiff_t first = static_cast<ptrdiff_t>(out_row * g.stride_h) - static_cast<ptrdiff_t>(g.pad_top);
-  for (size_t i = 0; i < input_rows; ++i) {
-    const ptrdiff_t iy = first + static_cast<ptrdiff_t>(i);
-    float* to = buffer + i * row_floats_;
-    if (iy < 0 || iy >= static_cast<ptrdiff_t>(g.height)) {
-      std::fill(to, to + row_floats_, padding_);
-    } else {
-      LoadRow(plane + static_cast<size_t>(iy) * g.width, to);
-    }
-  }
+  const RowCopy copy = {plane,      g.width,       g.width,    input_rows, buffer,
+                        g.stride_w, phase_floats_, g.pad_left, padding_};
+  CopyPaddedRows(kernels, copy, first, g.height);
 }
 
-void RowWindow::LoadRow(const float* row, float* to) const noexcept {
-  const WindowGeometry& g = geometry_;
-  const size_t stride = g.stride_w;
-  for (size_t phase = 0; phase < stride; ++phase, to += phase_floats_) {
-    // Position i of this phase is padded column i * stride + phase, input column that - pad_left.
-    const size_t first =
-        phase >= g.pad_left ? 0 : std::min((g.pad_left - phase + stride - 1) / stride, phase_floats_);
-    const size_t end = g.width + g.pad_left;
-    const size_t last =
-        std::clamp(end > phase ? (end - phase + stride - 1) / stride : 0, first, phase_floats_);
-    std::fill(to, to + first, padding_);
-    if (last > first) {
-      const float* from = row + (first * stride + phase - g.pad_left);
-      if (stride == 1) {
-        std::memcpy(to + first, from, (last - first) * sizeof(float));
-      } else {
-        for (size_t i = first; i < last; ++i, from += stride) to[i] = *from;
-      }
-    }
-    std::fill(to + last, to + phase_floats_, padding_);
-  }
+void CopyPaddedRows(const KernelTable& kernels, RowCopy copy, ptrdiff_t first, size_t height) noexcept {
+  // Rows [above, below) of the copy lie inside the plane.
+  const auto place = [&](ptrdiff_t row) {
+    return static_cast<size_t>(std::clamp<ptrdiff_t>(row - first, 0, static_cast<ptrdiff_t>(copy.rows)));
+  };
+  const size_t above = place(0);
+  const size_t below = std::max(place(static_cast<ptrdiff_t>(height)), above);
+  const size_t row_floats = copy.phases * copy.phase_floats;
+  float* const end = copy.to + copy.rows * row_floats;
+  std::fill(copy.to, copy.to + above * row_floats, copy.padding);
+  std::fill(copy.to + below * row_floats, end, copy.padding);
+  if (below == above) return;
+  copy.from += static_cast<size_t>(first + static_cast<ptrdiff_t>(above)) * copy.from_stride;
+  copy.to += above * row_floats;
+  copy.rows = below - above;
+  kernels.copy_rows(copy);
 }
 
 WindowRows RowWindow::Rows(const float* buffer, size_t rows) const noexcept {

@@ -20,7 +20,8 @@ class RowWindow {
   size_t scratch_floats() const { return buffer_rows_ * row_floats_; }
 
   // Copies what output rows [out_row, out_row + rows) need of `plane` [height, width] into `buffer`.
-  void Load(const float* plane, size_t out_row, size_t rows, float* buffer) const noexcept;
+  void Load(const KernelTable& kernels, const float* plane, size_t out_row, size_t rows,
+            float* buffer) const noexcept;
 
   // How the window's taps lie in a buffer that was loaded for `rows` output rows; weights, bias, residual and
   // clamp are the caller's to fill in.
@@ -30,8 +31,6 @@ class RowWindow {
   void Taps(const float* buffer, size_t row, const float** taps) const noexcept;
 
  private:
-  void LoadRow(const float* row, float* to) const noexcept;
-
   WindowGeometry geometry_;
   float padding_;
   size_t phase_floats_;  // length of one phase of one row
@@ -40,5 +39,9 @@ class RowWindow {
   size_t buffer_rows_;
   std::vector<size_t> columns_;  // [kernel_w], where a tap's column starts in a stored row
 };
+
+// Copies rows [first, first + copy.rows) of a plane of `height` rows that begins at copy.from; those outside
+// the plane are padding.
+void CopyPaddedRows(const KernelTable& kernels, RowCopy copy, ptrdiff_t first, size_t height) noexcept;
 
 }  // namespace espalier

@@ -5,12 +5,12 @@
 // packs them, for the selected channels.
 
 #include <algorithm>
-#include <cstring>
 
 #include "formats/winograd.h"
 #include "runtime/ops/conv_operands.h"
 #include "runtime/ops/factories.h"
 #include "runtime/ops/product.h"
+#include "runtime/ops/row_window.h"
 #include "runtime/ops/selected_channels.h"
 
 namespace espalier {
@@ -133,17 +133,10 @@ class WinogradConv2d final : public Step {
     const auto first = static_cast<ptrdiff_t>(block.column * kTile) - static_cast<ptrdiff_t>(g.pad_left);
     const size_t before = first < 0 ? static_cast<size_t>(-first) : 0;
     const size_t from = first < 0 ? 0 : std::min(static_cast<size_t>(first), g.width);
-    const size_t inside = std::min(g.width - from, row_floats_ - before);
-    for (size_t i = 0; i < kTile * block.rows + 2; ++i, to += row_floats_) {
-      const auto row = static_cast<ptrdiff_t>(block.row * kTile + i) - static_cast<ptrdiff_t>(g.pad_top);
-      if (row < 0 || row >= static_cast<ptrdiff_t>(g.height)) {
-        std::memset(to, 0, row_floats_ * sizeof(float));
-        continue;
-      }
-      std::fill_n(to, before, 0.0f);
-      std::memcpy(to + before, plane + static_cast<size_t>(row) * g.width + from, inside * sizeof(float));
-      std::fill(to + before + inside, to + row_floats_, 0.0f);
-    }
+    const RowCopy copy = {plane + from, g.width, g.width - from, kTile * block.rows + 2, to, 1, row_floats_,
+                          before,       0.0f};
+    CopyPaddedRows(kernels_, copy,
+                   static_cast<ptrdiff_t>(block.row * kTile) - static_cast<ptrdiff_t>(g.pad_top), g.height);
   }
 
   // product [36, part_rows_, lanes_] of outputs [row, row + rows)
