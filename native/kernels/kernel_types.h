@@ -129,8 +129,10 @@ struct RowCopy {
   size_t from_stride;
   size_t width;
   size_t rows;
-  float* to;  // [rows, phases, phase_floats]
+  float* to;  // phase p of row r has `phase_floats` floats from r * row_stride + p * phase_stride on
+  size_t row_stride;
   size_t phases;
+  size_t phase_stride;
   size_t phase_floats;
   size_t pad_left;
   float padding;

@@ -32,7 +32,7 @@ ESPALIER_INLINE void UnzipSpan(const float* from, size_t width, float* even, flo
 
 // One row, with its columns in two phases.
 ESPALIER_INLINE void CopyRowInPairs(const RowCopy& c, const float* from, float* to) {
-  float* const phases[2] = {to, to + c.phase_floats};
+  float* const phases[2] = {to, to + c.phase_stride};
   // Column 2 j lies at place even_at + j of its phase, column 2 j + 1 at odd_at + j of the other.
   const size_t even_phase = c.pad_left % 2;
   const size_t even_at = c.pad_left / 2;
@@ -59,7 +59,7 @@ ESPALIER_INLINE void CopyRowInPairs(const RowCopy& c, const float* from, float* 
 }
 
 ESPALIER_INLINE void CopyRowInPhases(const RowCopy& c, const float* from, float* to) {
-  for (size_t phase = 0; phase < c.phases; ++phase, to += c.phase_floats) {
+  for (size_t phase = 0; phase < c.phases; ++phase, to += c.phase_stride) {
     size_t column = phase;  // with the padding before the row counted
     for (size_t i = 0; i < c.phase_floats; ++i, column += c.phases) {
       const bool inside = column >= c.pad_left && column - c.pad_left < c.width;
@@ -74,7 +74,7 @@ void copy_rows(const RowCopy& c) noexcept {
   const size_t before = c.pad_left < c.phase_floats ? c.pad_left : c.phase_floats;
   const size_t inside = c.width < c.phase_floats - before ? c.width : c.phase_floats - before;
   const size_t after = c.phase_floats - before - inside;
-  for (size_t r = 0; r < c.rows; ++r, from += c.from_stride, to += c.phases * c.phase_floats) {
+  for (size_t r = 0; r < c.rows; ++r, from += c.from_stride, to += c.row_stride) {
     if (c.phases == 1) {
       FillSpan(to, before, c.padding);
       CopySpan(from, to + before, inside);

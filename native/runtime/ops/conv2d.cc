@@ -28,20 +28,25 @@ class Conv2d final : public Step {
                 "weights for every group");
     const SelectedChannels inputs(spec, "input_channels", g.channels / groups_, false);
     spec.Expect(groups_ == 1 || (inputs.all() && outputs_.all()), "channels selected of one group");
-    panel_ = std::make_unique<ConvPanel>(kernels_, g, inputs.channels(), build.threads);
+    std::vector<std::shared_ptr<const PackedWeights>> weights;
+    for (const size_t id : spec.weights) {
+      weights.push_back(build.weights(id));
+      spec.Expect(weights.back()->rows() == outputs_.count() / groups_ &&
+                      weights.back()->cols() == MultiplyAll({inputs.count(), g.taps()}) &&
+                      weights.back()->format() != WeightFormat::kEll,
+                  "weights [outputs, channels x taps] in a format for several pixels");
+    }
+    panel_ = std::make_unique<ConvPanel>(kernels_, g, inputs.channels(), *weights[0], build.threads);
+    maps_ = !outputs_.all() || panel_->lines().stride != 0;
     const size_t pieces = MultiplyAll({g.batch, groups_, panel_->tiles()});
     // Where there are few tiles the rows are shared too; each thread then prepares the tile for itself.
     const size_t parts = pieces >= build.threads ? 1 : build.threads;
     size_t sums = 0;
-    for (const size_t id : spec.weights) {
-      const std::shared_ptr<const PackedWeights> weights = build.weights(id);
-      spec.Expect(weights->rows() == outputs_.count() / groups_ &&
-                      weights->cols() == MultiplyAll({inputs.count(), g.taps()}) &&
-                      weights->format() != WeightFormat::kEll,
-                  "weights [outputs, channels x taps] in a format for several pixels");
-      products_.emplace_back(kernels_, weights, parts);
-      sums = std::max(sums, products_.back().scratch_floats(outputs_.all() ? 0 : panel_->widest_run()));
-      row_parts_ = std::max(row_parts_, products_.back().parts());
+    for (const std::shared_ptr<const PackedWeights>& group : weights) {
+      const Product& product = products_.emplace_back(kernels_, group, parts);
+      sums =
+          std::max(sums, maps_ ? product.mapped_scratch_floats(panel_->widest()) : product.scratch_floats(0));
+      row_parts_ = std::max(row_parts_, product.parts());
     }
     chunks_ = pieces * row_parts_;
     panel_floats_ = RoundUp(panel_->scratch_floats(), 16);
@@ -51,31 +56,29 @@ class Conv2d final : public Step {
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
     const WindowGeometry& g = geometry_;
     const size_t part = chunk % row_parts_;
-    const size_t tile = chunk / row_parts_ % panel_->tiles();
     const size_t group = chunk / row_parts_ / panel_->tiles() % groups_;
     const size_t image = chunk / row_parts_ / panel_->tiles() / groups_;
     const Product& product = products_[group];
     if (part >= product.parts()) return;  // a group with fewer rows to share than another
-    const size_t first_channel = group * (g.out_channels / groups_);
-    const size_t first_output = (image * g.out_channels + first_channel) * g.out_plane();
     const float* x = operands_.x(context) + (image * groups_ + group) * (g.channels / groups_) * g.plane();
     auto* floats = reinterpret_cast<float*>(scratch);
     float* sums = floats + panel_floats_;
-    panel_->ForEachRun(x, tile, floats, [&](const ConvPanel::Run& run) {
-      const size_t offset = first_output + run.pixel;
-      float* y = operands_.y(context) + offset;
-      const Epilogue epilogue = operands_.EpilogueAt(context, first_channel, offset);
-      if (outputs_.all()) {
-        product.ToRows(part, run.panel, run.width, y, g.out_plane(), epilogue, sums);
-        return;
-      }
-      product.ToSelectedRows(part, run.panel, run.width, outputs_, y, g.out_plane(), epilogue, sums);
-      if (part > 0) return;
-      for (const SelectedChannels::Run& rest : outputs_.rest()) {
-        FinishZeros(kernels_, rest.count, run.width, y + rest.channel * g.out_plane(), g.out_plane(),
-                    AtRow(epilogue, rest.channel, g.out_plane()));
-      }
-    });
+    const ConvPanel::Tile tile = panel_->Prepare(x, chunk / row_parts_ % panel_->tiles(), floats);
+    const size_t first_channel = group * (g.out_channels / groups_);
+    const size_t offset = (image * g.out_channels + first_channel) * g.out_plane() + tile.pixel;
+    float* y = operands_.y(context) + offset;
+    const Epilogue epilogue = operands_.EpilogueAt(context, first_channel, offset);
+    if (!maps_) {
+      product.ToRows(part, tile.panel, tile.width, y, g.out_plane(), epilogue, sums);
+      return;
+    }
+    const OutputMap map = {outputs_, panel_->lines()};
+    product.ToMappedRows(part, tile.panel, tile.width, map, y, g.out_plane(), epilogue, sums);
+    if (part > 0) return;
+    for (const SelectedChannels::Run& rest : outputs_.rest()) {
+      FinishZeros(kernels_, rest.count, map.columns.Kept(tile.width), y + rest.channel * g.out_plane(),
+                  g.out_plane(), AtRow(epilogue, rest.channel, g.out_plane()));
+    }
   }
 
  private:
@@ -86,6 +89,7 @@ class Conv2d final : public Step {
   const SelectedChannels outputs_;
   std::vector<Product> products_;  // by group
   std::unique_ptr<ConvPanel> panel_;
+  bool maps_ = false;  // rows or columns of the products to other places
   size_t panel_floats_ = 0;
   size_t row_parts_ = 1;
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/ops/product.h"
 #include "runtime/ops/row_window.h"
 
 namespace espalier {
@@ -96,25 +95,73 @@ bool IsPlainWindow(const WindowGeometry& g) {
 // cache.
 bool PlanesCollide(size_t plane) { return plane % 1024 == 0; }
 
-// Rows that end in the middle of a vector waste the rest of it.
-bool RowsFillVectors(size_t width) { return (RoundUp(width, kVector) - width) * 12 <= width; }
+constexpr size_t Ceil(size_t a, size_t b) { return (a + b - 1) / b; }
+
+// Output pixels that a shared tile may have, and floats of its images: both stay in the second-level cache.
+constexpr size_t kMostColumns = 384;
+constexpr size_t kTileFloats = 128 * 1024;
+
+// The images that a window's taps share. A row of one holds what a row of output pixels sees of it.
+size_t ImageWidth(const WindowGeometry& g) {
+  return g.out_width + (g.kernel_w - 1) * g.dilation_w / g.stride_w;
+}
+size_t ImageRows(const WindowGeometry& g, size_t out_rows) {
+  return out_rows + (g.kernel_h - 1) * g.dilation_h / g.stride_h;
+}
+
+// About how many cycles each way takes for an image: what the kernels multiply, and what is copied. Rates of
+// a core that multiplies and adds 32 times a cycle; only their ratio matters. SELL jumps between rows, which
+// takes it longer where these are irregular or pages apart.
+constexpr double kMultiplyAdds = 32;
+constexpr double kSellMultiplyAdds = 18;
+constexpr double kSellApartMultiplyAdds = 11;
+constexpr double kCopyShared = 0.15;  // a float
+constexpr double kCopyPixels = 0.2;
+constexpr double kCopyPixelsApart = 1.0;
+constexpr double kFinish = 0.2;
+
+double SharedCycles(const WindowGeometry& g, size_t channels, const PackedWeights& weights) {
+  const auto width = static_cast<double>(ImageWidth(g));
+  const auto rows = static_cast<double>(g.out_height);
+  const auto images = static_cast<double>(channels * g.stride_h * g.stride_w);
+  const double rate = weights.format() == WeightFormat::kSell ? kSellApartMultiplyAdds : kMultiplyAdds;
+  return rows * width * (static_cast<double>(weights.stored_values()) / rate + images * kCopyShared) +
+         static_cast<double>(g.out_plane() * weights.rows()) * kFinish;
+}
+
+double PlaneCycles(const WindowGeometry& g, const PackedWeights& weights) {
+  const double rate = weights.format() == WeightFormat::kSell ? kSellApartMultiplyAdds : kMultiplyAdds;
+  return static_cast<double>(RoundUp(g.out_plane(), kVector) * weights.stored_values()) / rate;
+}
+
+double PixelCycles(const WindowGeometry& g, size_t channels, const PackedWeights& weights) {
+  const double copy = g.stride_w == 1 ? kCopyPixels : kCopyPixelsApart;
+  const auto pixels = static_cast<double>(RoundUp(g.out_plane(), kVector));
+  const double rate = weights.format() == WeightFormat::kSell ? kSellMultiplyAdds : kMultiplyAdds;
+  return pixels * (static_cast<double>(weights.stored_values()) / rate +
+                   static_cast<double>(channels * g.taps()) * copy);
+}
+
+// A window whose steps are as long as itself shares nothing.
+bool Overlaps(const WindowGeometry& g) { return g.taps() > g.stride_h * g.stride_w; }
 
 }  // namespace
 
 ConvPanel::ConvPanel(const KernelTable& kernels, const WindowGeometry& geometry, std::vector<size_t> channels,
-                     size_t threads)
+                     const PackedWeights& weights, size_t threads)
     : kernels_(kernels), geometry_(Flatten(geometry)), channels_(std::move(channels)) {
   const WindowGeometry& g = geometry_;
-  if (IsPlainWindow(g) && !PlanesCollide(g.plane())) {
+  const double by_pixels = PixelCycles(g, channels_.size(), weights);
+  if (IsPlainWindow(g) && !PlanesCollide(g.plane()) && PlaneCycles(g, weights) < by_pixels) {
     way_ = Way::kPlane;
     PlanPixels(threads);
     for (const size_t channel : channels_) {
       plane_rows_.push_back(static_cast<uint32_t>(channel * g.plane()));
     }
     if (plane_rows_ == PanelRows(channels_.size(), g.plane())) plane_stride_ = g.plane();
-  } else if (g.stride_w == 1 && g.kernel_w > 1 && RowsFillVectors(g.out_width)) {
-    way_ = Way::kRows;
-    PlanRows(threads);
+  } else if (Overlaps(g) && g.out_plane() > 0 && SharedCycles(g, channels_.size(), weights) < by_pixels) {
+    way_ = Way::kShared;
+    PlanShared(threads);
   } else {
     way_ = Way::kPixels;
     PlanPixels(threads);
@@ -131,25 +178,44 @@ void ConvPanel::PlanPixels(size_t threads) {
   tile_pixels_ = std::min(tile_pixels_, RoundUp(std::max<size_t>(g.out_plane(), 1), kVector));
   tiles_ = (g.out_plane() + tile_pixels_ - 1) / tile_pixels_;
   scratch_floats_ = k * tile_pixels_ + kPanelSlack;
+  widest_ = tile_pixels_;
   rows_ = PanelRows(k, tile_pixels_);
 }
 
-void ConvPanel::PlanRows(size_t threads) {
+void ConvPanel::PlanShared(size_t threads) {
   const WindowGeometry& g = geometry_;
-  const size_t reach = (g.kernel_h - 1) * g.dilation_h;
-  row_floats_ = RoundUp(g.out_width + (g.kernel_w - 1) * g.dilation_w, kVector);
-  constexpr size_t kTileFloats = 64 * 1024;  // a quarter of a megabyte: stays in the second-level cache
-  const size_t fitting = kTileFloats / std::max<size_t>(channels_.size() * row_floats_, 1);  // input rows
-  tile_rows_ = fitting > reach ? (fitting - reach - 1) / g.stride_h + 1 : 1;
-  tile_rows_ = std::min(tile_rows_, std::max<size_t>(g.out_height / (threads > 1 ? threads * 2 : 1), 1));
-  tiles_ = (g.out_height + tile_rows_ - 1) / tile_rows_;
-  input_rows_ = (tile_rows_ - 1) * g.stride_h + reach + 1;
-  scratch_floats_ = channels_.size() * input_rows_ * row_floats_ + kPanelSlack;
+  const size_t width = ImageWidth(g);
+  const size_t images = channels_.size() * g.stride_h * g.stride_w;
+  const size_t reach = ImageRows(g, 0);
+  const size_t fitting = kTileFloats / std::max<size_t>(images * width, 1);  // rows
+  size_t most = std::min(kMostColumns / std::max<size_t>(width, 1), fitting > reach ? fitting - reach : 0);
+  if (threads > 1) most = std::min(most, g.out_height / (threads * 2));
+  most = std::clamp<size_t>(most, 1, g.out_height);
+  // Fewer tiles copy fewer rows twice; whole vectors leave fewer lanes empty.
+  double best = 0;
+  for (size_t rows = 1; rows <= most; ++rows) {
+    const size_t tiles = Ceil(g.out_height, rows);
+    const auto columns = static_cast<double>(tiles * RoundUp((rows - 1) * width + g.out_width, kVector));
+    const auto copied = static_cast<double>(tiles * ImageRows(g, rows) * width);
+    const double cost = columns + copied / static_cast<double>(g.taps());
+    if (rows > 1 && cost > best) continue;
+    best = cost;
+    tile_rows_ = rows;
+  }
+  tiles_ = Ceil(g.out_height, tile_rows_);
+  image_rows_ = ImageRows(g, tile_rows_);
+  lines_ = ColumnLines{width, g.out_width};
+  widest_ = (tile_rows_ - 1) * width + g.out_width;
+  const size_t image_floats = image_rows_ * width;
+  scratch_floats_ = images * image_floats + kPanelSlack;
   for (size_t channel = 0; channel < channels_.size(); ++channel) {
     for (size_t kh = 0; kh < g.kernel_h; ++kh) {
       for (size_t kw = 0; kw < g.kernel_w; ++kw) {
-        const size_t row = channel * input_rows_ + kh * g.dilation_h;
-        rows_.push_back(static_cast<uint32_t>(row * row_floats_ + kw * g.dilation_w));
+        const size_t row = kh * g.dilation_h;
+        const size_t column = kw * g.dilation_w;
+        const size_t image = (channel * g.stride_h + row % g.stride_h) * g.stride_w + column % g.stride_w;
+        rows_.push_back(
+            static_cast<uint32_t>(image * image_floats + row / g.stride_h * width + column / g.stride_w));
       }
     }
   }
@@ -160,39 +226,44 @@ bool ConvPanel::SeesPlane(size_t tile) const noexcept {
   return way_ == Way::kPlane && (tile + 1) * tile_pixels_ <= geometry_.plane();
 }
 
-size_t ConvPanel::Prepare(const float* x, size_t tile, float* scratch) const noexcept {
-  if (way_ == Way::kRows) {
-    PackRows(x, tile, scratch);
-    return std::min(tile_rows_, geometry_.out_height - tile * tile_rows_);
-  }
-  if (!SeesPlane(tile)) PackPixels(x, tile, scratch);
-  return 1;
-}
-
-ConvPanel::Run ConvPanel::RunOf(const float* x, size_t tile, size_t index,
-                                const float* scratch) const noexcept {
+ConvPanel::Tile ConvPanel::Prepare(const float* x, size_t tile, float* scratch) const noexcept {
   const WindowGeometry& g = geometry_;
-  if (way_ == Way::kRows) {
-    const Panel panel{scratch + index * g.stride_h * row_floats_, rows_.data(), 0};
-    return Run{panel, (tile * tile_rows_ + index) * g.out_width, g.out_width};
+  if (way_ == Way::kShared) {
+    PackShared(x, tile, scratch);
+    const size_t row = tile * tile_rows_;
+    const size_t rows = std::min(tile_rows_, g.out_height - row);
+    return Tile{Panel{scratch, rows_.data(), 0}, row * g.out_width, (rows - 1) * lines_.stride + g.out_width};
   }
   const size_t pixel = tile * tile_pixels_;
   const size_t width = std::min(tile_pixels_, g.out_plane() - pixel);
-  if (SeesPlane(tile)) return Run{Panel{x + pixel, plane_rows_.data(), plane_stride_}, pixel, width};
-  return Run{Panel{scratch, rows_.data(), tile_pixels_}, pixel, width};
+  if (SeesPlane(tile)) return Tile{Panel{x + pixel, plane_rows_.data(), plane_stride_}, pixel, width};
+  PackPixels(x, tile, scratch);
+  return Tile{Panel{scratch, rows_.data(), tile_pixels_}, pixel, width};
 }
 
-void ConvPanel::PackRows(const float* x, size_t tile, float* scratch) const noexcept {
+void ConvPanel::PackShared(const float* x, size_t tile, float* scratch) const noexcept {
   const WindowGeometry& g = geometry_;
   const size_t out_row = tile * tile_rows_;
-  const size_t out_rows = std::min(tile_rows_, g.out_height - out_row);
-  const size_t input_rows = (out_rows - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1;
-  const ptrdiff_t first = static_cast<ptrdiff_t>(out_row * g.stride_h) - static_cast<ptrdiff_t>(g.pad_top);
-  for (size_t index = 0; index < channels_.size(); ++index) {
-    const float* plane = x + channels_[index] * g.plane();
-    float* to = scratch + index * input_rows_ * row_floats_;
-    CopyPaddedRows(kernels_, {plane, g.width, g.width, input_rows, to, 1, row_floats_, g.pad_left, 0.0f},
-                   first, g.height);
+  const size_t rows = ImageRows(g, std::min(tile_rows_, g.out_height - out_row));
+  const size_t image_floats = image_rows_ * lines_.stride;
+  for (const size_t channel : channels_) {
+    for (size_t phase = 0; phase < g.stride_h; ++phase) {
+      const RowCopy copy = {x + channel * g.plane(),
+                            g.width,
+                            g.width,
+                            rows,
+                            scratch,
+                            lines_.stride,
+                            g.stride_w,
+                            image_floats,
+                            lines_.stride,
+                            g.pad_left,
+                            0.0f};
+      const ptrdiff_t first =
+          static_cast<ptrdiff_t>(out_row * g.stride_h + phase) - static_cast<ptrdiff_t>(g.pad_top);
+      CopyPaddedRows(kernels_, copy, first, g.stride_h, g.height);
+      scratch += g.stride_w * image_floats;
+    }
   }
 }
 

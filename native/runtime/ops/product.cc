@@ -17,6 +17,8 @@ constexpr size_t kFewTokens = 24;
 
 // Rows of sums that are finished together: what finish_transposed takes at once.
 constexpr size_t kSumRows = 128;
+// The same where sums stay rows: few, so that wide ones stay in the first-level cache.
+constexpr size_t kMappedRows = 32;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr Epilogue kNoEpilogue = {nullptr,   nullptr,        nullptr, 0,   -kInfinity,
@@ -85,6 +87,12 @@ size_t Product::scratch_floats(size_t width) const {
   }
 }
 
+size_t Product::mapped_scratch_floats(size_t width) const {
+  constexpr size_t kSlack = 16;  // the last vector may begin anywhere
+  if (weights_->format() == WeightFormat::kSell) return weights_->shape().chunk_rows * kSellStrip + kSlack;
+  return kMappedRows * RoundUp(width, 16) + kSlack;
+}
+
 void Product::DirectRows(size_t row_begin, size_t row_end, const Panel& panel, size_t width, float* out,
                          size_t out_stride, const Epilogue& epilogue) const noexcept {
   switch (weights_->format()) {
@@ -108,7 +116,7 @@ void Product::DirectRows(size_t row_begin, size_t row_end, const Panel& panel, s
 }
 
 template <typename Finish>
-void Product::ForEachSum(size_t part, const Panel& panel, size_t width, float* sums,
+void Product::ForEachSum(size_t part, const Panel& panel, size_t width, size_t most_rows, float* sums,
                          const Finish& finish) const noexcept {
   if (weights_->format() == WeightFormat::kSell) {
     const SellMatrix w = weights_->sell();
@@ -123,8 +131,8 @@ void Product::ForEachSum(size_t part, const Panel& panel, size_t width, float* s
     return;
   }
   const size_t stride = RoundUp(width, 16);
-  for (size_t row = row_begin(part); row < row_end(part); row += kSumRows) {
-    const size_t end = std::min(row + kSumRows, row_end(part));
+  for (size_t row = row_begin(part); row < row_end(part); row += most_rows) {
+    const size_t end = std::min(row + most_rows, row_end(part));
     DirectRows(row, end, panel, width, sums - row * stride, stride, kNoEpilogue);
     finish(row, end - row, size_t{0}, width, sums, stride);
   }
@@ -135,20 +143,22 @@ void Product::ToRows(size_t part, const Panel& panel, size_t width, float* out, 
   if (weights_->format() != WeightFormat::kSell) {
     return DirectRows(row_begin(part), row_end(part), panel, width, out, out_stride, epilogue);
   }
-  ForEachSum(part, panel, width, scratch,
+  ForEachSum(part, panel, width, kSumRows, scratch,
              [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
                FinishAt(kernels_, sums, stride, rows, strip, out, out_stride, row, t, epilogue);
              });
 }
 
-void Product::ToSelectedRows(size_t part, const Panel& panel, size_t width, const SelectedChannels& selected,
-                             float* out, size_t out_stride, const Epilogue& epilogue,
-                             float* scratch) const noexcept {
-  ForEachSum(part, panel, width, scratch,
+void Product::ToMappedRows(size_t part, const Panel& panel, size_t width, const OutputMap& map, float* out,
+                           size_t out_stride, const Epilogue& epilogue, float* scratch) const noexcept {
+  ForEachSum(part, panel, width, kMappedRows, scratch,
              [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
-               selected.ForEachRun(row, rows, [&](const SelectedChannels::Run& run) {
-                 FinishAt(kernels_, sums + (run.first - row) * stride, stride, run.count, strip, out,
-                          out_stride, run.channel, t, epilogue);
+               map.rows.ForEachRun(row, rows, [&](const SelectedChannels::Run& run) {
+                 const float* from = sums + (run.first - row) * stride;
+                 map.columns.ForEach(t, strip, [&](size_t column, size_t to, size_t count) {
+                   FinishAt(kernels_, from + column - t, stride, run.count, count, out, out_stride,
+                            run.channel, to, epilogue);
+                 });
                });
              });
 }
@@ -160,7 +170,7 @@ void Product::ToTokens(size_t part, const Panel& panel, size_t width, float* out
     return kernels_.token_matmul_block16(weights_->block(), row_begin(part), row_end(part), panel, width, out,
                                          out_stride, epilogue);
   }
-  ForEachSum(part, panel, width, scratch,
+  ForEachSum(part, panel, width, kSumRows, scratch,
              [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
                Epilogue e = AtRow(epilogue, row, 1);
                if (e.residual != nullptr) e.residual += t * e.residual_stride;

@@ -11,6 +11,34 @@ namespace espalier {
 
 class SelectedChannels;
 
+// Which columns of a panel become columns of an output: those of line i, [i * stride, i * stride + width),
+// become [i * width, (i + 1) * width). All of them when stride is 0.
+struct ColumnLines {
+  size_t stride = 0;
+  size_t width = 0;
+
+  // Columns of the output that `columns` columns of the panel become; the last of these ends a line.
+  size_t Kept(size_t columns) const {
+    return stride == 0 ? columns : ((columns - width) / stride + 1) * width;
+  }
+  // visit(column of the panel, column of the output, how many) for what is kept of [begin, begin + count).
+  template <typename Visit>
+  void ForEach(size_t begin, size_t count, const Visit& visit) const noexcept {
+    if (stride == 0) return visit(begin, begin, count);
+    for (size_t line = begin / stride; line * stride < begin + count; ++line) {
+      const size_t first = std::max(begin, line * stride);
+      const size_t last = std::min(begin + count, line * stride + width);
+      if (first < last) visit(first, line * width + first - line * stride, last - first);
+    }
+  }
+};
+
+// Where the rows and columns of a product go, when these are not all rows and columns of the output.
+struct OutputMap {
+  const SelectedChannels& rows;
+  ColumnLines columns;
+};
+
 // A packed matrix times a panel or a vector, by the kernels of its format, for the operators that have
 // weights. Its rows are cut into parts, which threads can take, with about the same number of stored values
 // in each.
@@ -34,9 +62,10 @@ class Product {
   void ToRows(size_t part, const Panel& panel, size_t width, float* out, size_t out_stride,
               const Epilogue& epilogue, float* scratch) const noexcept;
 
-  // The same for a matrix whose rows stand for the selected rows of `out`.
-  void ToSelectedRows(size_t part, const Panel& panel, size_t width, const SelectedChannels& selected,
-                      float* out, size_t out_stride, const Epilogue& epilogue, float* scratch) const noexcept;
+  // The same for rows and columns that go to other places of `out`.
+  void ToMappedRows(size_t part, const Panel& panel, size_t width, const OutputMap& map, float* out,
+                    size_t out_stride, const Epilogue& epilogue, float* scratch) const noexcept;
+  size_t mapped_scratch_floats(size_t width) const;
 
   // As ToRows, transposed: out[t * out_stride + row], and the residual likewise.
   void ToTokens(size_t part, const Panel& panel, size_t width, float* out, size_t out_stride,
@@ -50,9 +79,9 @@ class Product {
   void DirectRows(size_t row_begin, size_t row_end, const Panel& panel, size_t width, float* out,
                   size_t out_stride, const Epilogue& epilogue) const noexcept;
   // finish(first row, rows, first token, width of the strip, sums, stride of the sums) for each piece of a
-  // part.
+  // part, of `most_rows` rows at most where the format leaves the choice.
   template <typename Finish>
-  void ForEachSum(size_t part, const Panel& panel, size_t width, float* sums,
+  void ForEachSum(size_t part, const Panel& panel, size_t width, size_t most_rows, float* sums,
                   const Finish& finish) const noexcept;
 
   const KernelTable& kernels_;

@@ -34,26 +34,33 @@ void RowWindow::Load(const KernelTable& kernels, const float* plane, size_t out_
                      float* buffer) const noexcept {
   const WindowGeometry& g = geometry_;
   const size_t input_rows = (rows - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1;
-  const ptrdiff_t first = static_cast<ptrdiff_t>(out_row * g.stride_h) - static_cast<ptrdiff_t>(g.pad_top);
-  const RowCopy copy = {plane,      g.width,       g.width,    input_rows, buffer,
-                        g.stride_w, phase_floats_, g.pad_left, padding_};
-  CopyPaddedRows(kernels, copy, first, g.height);
+  const RowCopy copy = {plane,      g.width,       g.width,       input_rows, buffer,  row_floats_,
+                        g.stride_w, phase_floats_, phase_floats_, g.pad_left, padding_};
+  CopyPaddedRows(kernels, copy,
+                 static_cast<ptrdiff_t>(out_row * g.stride_h) - static_cast<ptrdiff_t>(g.pad_top), 1,
+                 g.height);
 }
 
-void CopyPaddedRows(const KernelTable& kernels, RowCopy copy, ptrdiff_t first, size_t height) noexcept {
+void CopyPaddedRows(const KernelTable& kernels, RowCopy copy, ptrdiff_t first, size_t step,
+                    size_t height) noexcept {
   // Rows [above, below) of the copy lie inside the plane.
-  const auto place = [&](ptrdiff_t row) {
-    return static_cast<size_t>(std::clamp<ptrdiff_t>(row - first, 0, static_cast<ptrdiff_t>(copy.rows)));
+  const auto rows_before = [&](ptrdiff_t row) {  // of the copy, that see rows before this one
+    const ptrdiff_t distance = std::max<ptrdiff_t>(row - first, 0);
+    return std::min((static_cast<size_t>(distance) + step - 1) / step, copy.rows);
   };
-  const size_t above = place(0);
-  const size_t below = std::max(place(static_cast<ptrdiff_t>(height)), above);
-  const size_t row_floats = copy.phases * copy.phase_floats;
-  float* const end = copy.to + copy.rows * row_floats;
-  std::fill(copy.to, copy.to + above * row_floats, copy.padding);
-  std::fill(copy.to + below * row_floats, end, copy.padding);
+  const size_t above = rows_before(0);
+  const size_t below = std::max(rows_before(static_cast<ptrdiff_t>(height)), above);
+  for (size_t r = 0; r < copy.rows; ++r) {
+    if (r == above && below > above) r = below;
+    if (r >= copy.rows) break;
+    for (size_t phase = 0; phase < copy.phases; ++phase) {
+      std::fill_n(copy.to + r * copy.row_stride + phase * copy.phase_stride, copy.phase_floats, copy.padding);
+    }
+  }
   if (below == above) return;
-  copy.from += static_cast<size_t>(first + static_cast<ptrdiff_t>(above)) * copy.from_stride;
-  copy.to += above * row_floats;
+  copy.from += (first + static_cast<ptrdiff_t>(above * step)) * static_cast<ptrdiff_t>(copy.from_stride);
+  copy.from_stride *= step;
+  copy.to += above * copy.row_stride;
   copy.rows = below - above;
   kernels.copy_rows(copy);
 }

@@ -40,8 +40,9 @@ class RowWindow {
   std::vector<size_t> columns_;  // [kernel_w], where a tap's column starts in a stored row
 };
 
-// Copies rows [first, first + copy.rows) of a plane of `height` rows that begins at copy.from; those outside
-// the plane are padding.
-void CopyPaddedRows(const KernelTable& kernels, RowCopy copy, ptrdiff_t first, size_t height) noexcept;
+// Copies rows first, first + step, ... of a plane of `height` rows that begins at copy.from, whose rows are
+// copy.from_stride apart; those outside the plane become padding.
+void CopyPaddedRows(const KernelTable& kernels, RowCopy copy, ptrdiff_t first, size_t step,
+                    size_t height) noexcept;
 
 }  // namespace espalier

@@ -133,10 +133,12 @@ class WinogradConv2d final : public Step {
     const auto first = static_cast<ptrdiff_t>(block.column * kTile) - static_cast<ptrdiff_t>(g.pad_left);
     const size_t before = first < 0 ? static_cast<size_t>(-first) : 0;
     const size_t from = first < 0 ? 0 : std::min(static_cast<size_t>(first), g.width);
-    const RowCopy copy = {plane + from, g.width, g.width - from, kTile * block.rows + 2, to, 1, row_floats_,
-                          before,       0.0f};
+    const RowCopy copy = {
+        plane + from, g.width, g.width - from, kTile * block.rows + 2, to, row_floats_, 1, 0, row_floats_,
+        before,       0.0f};
     CopyPaddedRows(kernels_, copy,
-                   static_cast<ptrdiff_t>(block.row * kTile) - static_cast<ptrdiff_t>(g.pad_top), g.height);
+                   static_cast<ptrdiff_t>(block.row * kTile) - static_cast<ptrdiff_t>(g.pad_top), 1,
+                   g.height);
   }
 
   // product [36, part_rows_, lanes_] of outputs [row, row + rows)
