@@ -22,7 +22,7 @@ export interface StoreSettings {
 }
 
 /** What the choice of a layer's format depends on, beside its weights. */
-type LayerContext = Pick<LayerRequest, 'n' | 'batch'> & Pick<ChoiceContext, 'winogradTiles'>;
+type LayerContext = Pick<LayerRequest, 'n' | 'batch'> & Pick<ChoiceContext, 'taps' | 'winogradTiles'>;
 
 /** Hands weights and constants of the model to the native session once, whichever plan asks first. */
 export class SessionStore implements PlanStore {
@@ -60,20 +60,22 @@ export class SessionStore implements PlanStore {
 
   /** The format of a layer: it depends on the number of tokens, so two plans may pack one weight in two formats. */
   choose(request: LayerRequest): FormatChoice {
-    const context = this.contextOf({ ...request, winogradTiles: request.step.winogradTiles });
+    const { taps, winogradTiles } = request.step;
+    const context = this.contextOf({ ...request, taps, winogradTiles });
     const { tuner, stored } = this.#settings;
     if (tuner !== undefined) return tuner.choose(request, context);
     const choice = chooseFormat(request.analysis, context);
     return stored?.prefer(choice, request, context) ?? choice;
   }
 
-  contextOf({ n, batch, winogradTiles }: LayerContext): ChoiceContext {
+  contextOf({ n, batch, taps, winogradTiles }: LayerContext): ChoiceContext {
     const { isa, storage } = this.#settings;
     return {
       n,
       batch,
       isa,
       storage,
+      taps,
       winogradTiles,
       modelWeights: this.#modelWeights,
     };

@@ -12,8 +12,7 @@ import { once } from 'node:events';
  *   each run
  * @property {(model: string, feeds: ValuesByName) => Promise<ValuesByName>} outputsOf what another model returns on this
  *   engine
- * @property {() => Promise<number | undefined>} peakBytes resident memory of the process at the peak of one run, where
- *   the system tells it
+ * @property {() => Promise<number | undefined>} peakBytes see {@link peakOf}
  * @property {() => Promise<void>} stop
  */
 
@@ -31,12 +30,13 @@ const keepMemory = {
  * Starts a process, opens the model and runs it once.
  * @param {EngineOptions} options
  * @param {ValuesByName} feeds
+ * @param {NodeJS.ProcessEnv} [memory] how the process keeps what it frees
  * @returns {Promise<EngineProcess>}
  */
-export async function startEngine(options, feeds) {
+export async function startEngine(options, feeds, memory = keepMemory) {
   const child = fork(new URL('./engine-process.mjs', import.meta.url), {
     serialization: 'advanced',
-    env: { ...process.env, ...keepMemory },
+    env: { ...process.env, ...memory },
   });
   const exited = once(child, 'exit');
   /** @param {unknown} request @returns {Promise<any>} */
@@ -65,6 +65,20 @@ export async function startEngine(options, feeds) {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/**
+ * Resident memory at the peak of one run, of a process that has run before and that gives back what it frees; undefined
+ * where the system does not tell it.
+ * @param {EngineOptions} options @param {ValuesByName} feeds
+ */
+export async function peakOf(options, feeds) {
+  const engine = await startEngine(options, feeds, {});
+  try {
+    return await engine.peakBytes();
+  } finally {
+    await engine.stop();
   }
 }
 

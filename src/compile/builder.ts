@@ -70,6 +70,7 @@ export interface LayerPlan extends Pick<LayerRequest, 'analysis' | 'n' | 'batch'
   readonly name: string;
   readonly op: string;
   readonly choice: FormatChoice;
+  readonly taps: number | undefined;
   readonly winogradTiles: number | undefined;
   /** Ids of its packed weights. */
   readonly weights: readonly number[];

@@ -21,6 +21,8 @@ export interface CostContext {
   readonly batch?: number | undefined;
   /** The instruction set, as a session has it. */
   readonly isa: string;
+  /** Taps of a convolution's window, which share a copy of what they see. Default: 1. */
+  readonly taps?: number | undefined;
   /** How values are stored. Default: float32. */
   readonly storage?: WeightStorage | undefined;
   /**
@@ -145,7 +147,7 @@ function ratesFor({ isa }: CostContext): IsaRates {
 }
 
 function directCost(analysis: LayerAnalysis, format: WeightFormat, context: CostContext): Prediction {
-  const { n, batch = 1, storage = 'float32', modelWeights } = context;
+  const { n, batch = 1, taps = 1, storage = 'float32', modelWeights } = context;
   const rates = ratesFor(context);
   const { op, weights, sparsity, groups, outputs, inputs } = analysis;
   const bytes = storedBytes(analysis, format, storage);
@@ -160,7 +162,7 @@ function directCost(analysis: LayerAnalysis, format: WeightFormat, context: Cost
   const resident = bytes * Math.max(1, (modelWeights ?? weights) / weights);
   const level = resident <= cacheBytes.L2 ? 'L2' : resident <= cacheBytes.L3 ? 'L3' : 'memory';
   const reading = bytes / (rates.bandwidth[level] * 1000);
-  const moved = n === 1 ? 0 : 4 * n * groups * (inputs + outputs);
+  const moved = n === 1 ? 0 : 4 * n * groups * (inputs / taps + outputs * (taps > 1 ? 2 : 1));
   const moving = moved / (rates.activations[op === 'Conv' ? 'convolution' : 'product'] * 1000);
   return { microseconds: (Math.max(arithmetic, reading) + moving) * batch, bytes: Math.round(bytes) };
 }

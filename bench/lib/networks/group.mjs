@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { exportOnnx } from '../../../dist/formats/onnx/index.js';
 import { compareFile } from '../compare-file.mjs';
 import { interleave, medianOf, ratioOf, timeRounds } from '../rounds.mjs';
+import { peakOf } from '../timing.mjs';
 import { prune } from './variants.mjs';
 
 /** @import { EngineProcess } from '../timing.mjs' */
@@ -63,13 +64,14 @@ export async function runNetwork(network, { variants, threads, isa, directory, .
       const entry = { network: id, title, family, threads, variant: variant.id, multiplyAdds, fileBytes };
       if (opened.length === 0) {
         opened.push(reference);
-        const peakBytes = await reference.peakBytes();
+        const peakBytes = await peakOf({ engine: 'onnxruntime', model: path, threads }, feeds);
         entries.push({ ...entry, engine: 'onnxruntime', peakBytes, error: 0, undetermined: [] });
       } else {
         await reference.stop();
       }
       opened.push(ours);
-      entries.push({ ...entry, engine: 'espalier', peakBytes: await ours.peakBytes(), error, undetermined });
+      const peakBytes = await peakOf({ engine: 'espalier', model: path, threads }, feeds);
+      entries.push({ ...entry, engine: 'espalier', peakBytes, error, undetermined });
     }
     const [reference, dense, ...pruned] = /** @type {[EngineProcess, EngineProcess, ...EngineProcess[]]} */ (
       opened

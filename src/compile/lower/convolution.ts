@@ -83,6 +83,7 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
     x: x.dims.with(1, (groups * selected.layer.inputs) / taps),
     y: y.dims.with(1, groups * selected.layer.outputs),
     ints: windowInts,
+    taps,
     winogradTiles,
     selected: selected.left,
   } as const;

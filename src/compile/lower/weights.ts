@@ -14,6 +14,7 @@ export interface LayerStep {
   /** The window of a convolution, `n` of a product. */
   readonly ints: StepSpec['ints'];
   /** See {@link CostContext}. */
+  readonly taps?: number | undefined;
   readonly winogradTiles?: number | undefined;
   /** What is left of a convolution whose other channels are skipped, for people. */
   readonly selected?: string | undefined;
@@ -67,9 +68,9 @@ export function packMatrices(
   const weights = matrices.map((matrix) =>
     builder.weights.pack(matrix, { format: choice.format, storage: choice.storage, winograd }),
   );
-  const { winogradTiles, selected } = step;
+  const { taps, winogradTiles, selected } = step;
   const reason = selected === undefined ? choice.reason : `${selected}; ${choice.reason}`;
-  const request = { analysis, n, batch, choice: { ...choice, reason }, winogradTiles };
+  const request = { analysis, n, batch, choice: { ...choice, reason }, taps, winogradTiles };
   builder.layers.push({ name: layer.name, op: layer.op, ...request, weights });
   return { op, weights };
 }
