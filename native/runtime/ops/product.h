@@ -89,6 +89,10 @@ class Product {
   std::vector<size_t> bounds_;  // [parts + 1], rows
 };
 
+// The kernel finish_rows, with the activation applied to whole rows.
+void FinishRows(const KernelTable& kernels, const float* sums, size_t sums_stride, size_t rows, size_t width,
+                float* out, size_t out_stride, const Epilogue& epilogue) noexcept;
+
 // An epilogue of the activation alone; bias, scale and residual are the caller's to add.
 Epilogue EpilogueOf(const Activation& activation);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/ops/product.h"
+
 namespace espalier {
 
 SelectedChannels::SelectedChannels(const StepSpec& spec, const char* key, size_t total, bool ascending)
@@ -30,7 +32,7 @@ void FinishZeros(const KernelTable& kernels, size_t rows, size_t width, float* o
   constexpr size_t kWidestVector = 16;
   alignas(64) static constexpr float kZeros[kMost + kWidestVector] = {};
   for (size_t t = 0; t < width; t += kMost) {
-    kernels.finish_rows(kZeros, 0, rows, std::min(kMost, width - t), out + t, out_stride, epilogue);
+    FinishRows(kernels, kZeros, 0, rows, std::min(kMost, width - t), out + t, out_stride, epilogue);
     if (epilogue.residual != nullptr) epilogue.residual += kMost;
   }
 }

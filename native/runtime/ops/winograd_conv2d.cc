@@ -173,8 +173,8 @@ class WinogradConv2d final : public Step {
       if (output == nullptr) {
         FinishZeros(kernels_, run.count, width, y, g.out_plane(), epilogue);
       } else {
-        kernels_.finish_rows(output + i * part_rows_ * image_floats_, image_floats_, run.count, width, y,
-                             g.out_plane(), epilogue);
+        FinishRows(kernels_, output + i * part_rows_ * image_floats_, image_floats_, run.count, width, y,
+                   g.out_plane(), epilogue);
       }
     }
   }
