@@ -9,10 +9,11 @@ import { loadWeights } from '../graph/load_weights.js';
 import { parseMatcher } from '../options.js';
 import { bytes } from '../text.js';
 import { outputFile, wholeNumber } from './arguments.js';
-import { checkFolder, checkWritable, writeWhole } from './files.js';
+import { checkFolder, checkWritable, type FileContents, writeAll } from './files.js';
 import { type Io, print } from './io.js';
+import { addOnnxOutput, type OnnxOutputArguments, onnxFiles } from './onnx_output.js';
 
-interface ConvertArguments {
+interface ConvertArguments extends OnnxOutputArguments {
   readonly weights?: string;
   readonly transposed?: readonly string[];
   readonly ignoreUnknown?: boolean;
@@ -22,8 +23,7 @@ interface ConvertArguments {
 }
 
 export function addConvert(program: Command, io: Io): void {
-  program
-    .command('convert')
+  addOnnxOutput(program.command('convert'))
     .description('write a model or its tensors in another format: .onnx, .safetensors, .npz, .npy')
     .argument('<input>', 'an ONNX model, or tensors: safetensors, its index, .npz, .npy')
     .argument('<output>', 'the file to write; its name says the format', outputFile)
@@ -43,10 +43,10 @@ export function addConvert(program: Command, io: Io): void {
     .action(async (input: string, output: string, given: ConvertArguments) => {
       const { force = false, json } = given;
       await checkFolder(output);
-      const files = filesOf(await readInput(input, given), output, given.shardBytes);
+      const files = filesOf(await readInput(input, given), output, given);
       for (const file of files.keys()) await checkWritable(file, force);
-      for (const [file, content] of files) await writeWhole(file, content, force);
-      const written = [...files].map(([file, content]) => ({ file, bytes: content.byteLength }));
+      await writeAll(files, force);
+      const written = [...files].map(([file, parts]) => ({ file, bytes: sizeOf(parts) }));
       print(io, json, { input, files: written }, () =>
         written.map(({ file, bytes: size }) => `${file}  ${bytes(size)}`).join('\n'),
       );
@@ -68,19 +68,24 @@ async function readInput(input: string, given: ConvertArguments): Promise<FileCo
   return { format: 'onnx', graph };
 }
 
-/** The files to write, the index of shards last. */
-function filesOf(
-  content: FileContent,
-  output: string,
-  shardBytes: number | undefined,
-): Map<string, Uint8Array> {
+/** The files to write; the last one names the others. */
+function filesOf(content: FileContent, output: string, given: ConvertArguments): FileContents {
+  const { shardBytes } = given;
   const format = formatOfName(output);
-  if (shardBytes === undefined) return new Map([[output, encodeAs(content, format)]]);
+  if (format === 'onnx' && content.format === 'onnx' && shardBytes === undefined)
+    return onnxFiles(content.graph, output, given);
+  if (format !== 'onnx' && (given.externalData === true || given.sparseInitializers === true))
+    throw wrong('--external-data and --sparse-initializers with an output of .onnx', `.${format}`);
+  if (shardBytes === undefined) return new Map([[output, [encodeAs(content, format)]]]);
   if (format !== 'safetensors') throw wrong('--shard-bytes with an output of .safetensors', `.${format}`);
   const base = path.basename(output).slice(0, -'.safetensors'.length);
   const metadata = content.format === 'onnx' ? {} : content.metadata;
   const shards = encodeShards(tensorsOf(content), { shardBytes, base, metadata });
-  return new Map([...shards].map(([name, file]) => [path.join(path.dirname(output), name), file]));
+  return new Map([...shards].map(([name, file]) => [path.join(path.dirname(output), name), [file]]));
+}
+
+function sizeOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 function wrong(expected: string, got: string): EspalierError {

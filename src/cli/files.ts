@@ -29,45 +29,76 @@ export async function checkFolder(file: string): Promise<void> {
     throw new EspalierError('ERR_ESPALIER_FILE', `Expected a folder at "${folder}", got a file`);
 }
 
-/**
- * Writes a file whole or not at all: to a temporary file in the same folder, which then takes the name. A signal that
- * ends the process takes the temporary file with it.
- * Without `force` an existing file stays as it is, even one that appeared meanwhile. With `force` links are followed,
- * and an existing file keeps its mode.
- * @throws EspalierError ERR_ESPALIER_FILE
- */
-export async function writeWhole(
+/** What is to be in files, in pieces, by name. */
+export type FileContents = ReadonlyMap<string, readonly Uint8Array[]>;
+
+/** {@link writeAll} for one file. */
+export function writeWhole(
   file: string,
   bytes: Uint8Array | readonly Uint8Array[],
   force: boolean,
 ): Promise<void> {
-  const existing = await findExisting(file);
-  if (existing !== undefined && !force) throw exists(file);
-  const target = existing?.file ?? file;
-  // A short name of its own: one made from the target's could be longer than file systems allow.
-  const temporary = path.join(path.dirname(target), `.espalier-${randomBytes(4).toString('hex')}.tmp`);
-  const stopWatching = removeOnSignal(temporary);
+  return writeAll(new Map([[file, bytes instanceof Uint8Array ? [bytes] : bytes]]), force);
+}
+
+/** A file that is to be written, and the one that holds its bytes until all are there. */
+interface Pending {
+  readonly file: string;
+  readonly target: string;
+  readonly temporary: string;
+  readonly mode: number | undefined;
+}
+
+/**
+ * Writes files whole or not at all: to temporary files in the same folders, which take the names when all are written,
+ * in order: the last file is the one that names the others. A signal that ends the process takes the temporary files
+ * with it.
+ * Without `force` an existing file stays as it is, even one that appeared meanwhile. With `force` links are followed,
+ * and an existing file keeps its mode.
+ * @throws EspalierError ERR_ESPALIER_FILE
+ */
+export async function writeAll(files: FileContents, force: boolean): Promise<void> {
+  const pending: Pending[] = [];
+  for (const file of files.keys()) {
+    const existing = await findExisting(file);
+    if (existing !== undefined && !force) throw exists(file);
+    const target = existing?.file ?? file;
+    // A short name of its own: one made from the target's could be longer than file systems allow.
+    const temporary = path.join(path.dirname(target), `.espalier-${randomBytes(4).toString('hex')}.tmp`);
+    pending.push({ file, target, temporary, mode: existing?.mode });
+  }
+  const temporaries = pending.map(({ temporary }) => temporary);
+  const stopWatching = removeOnSignal(temporaries);
   try {
-    await fill(await open(temporary, 'wx'), bytes, existing?.mode);
-    if (force) await rename(temporary, target);
-    else await linkOrRename(temporary, target);
+    for (const { file, temporary, mode } of pending) {
+      await telling(file, async () => fill(await open(temporary, 'wx'), files.get(file) ?? [], mode));
+    }
+    for (const { file, target, temporary } of pending)
+      await telling(file, () => (force ? rename(temporary, target) : linkOrRename(temporary, target)));
+  } finally {
+    for (const temporary of temporaries) await rm(temporary, { force: true }).catch(() => {}); // the first error is the one to tell
+    stopWatching();
+  }
+}
+
+/** Does a part of the work on a file, whose name its errors say. */
+async function telling(file: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
   } catch (error) {
     if (error instanceof EspalierError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw exists(file);
     throw fileError('to write', file, error);
-  } finally {
-    await rm(temporary, { force: true }).catch(() => {}); // the first error is the one to tell
-    stopWatching();
   }
 }
 
 async function fill(
   handle: FileHandle,
-  bytes: Uint8Array | readonly Uint8Array[],
+  parts: readonly Uint8Array[],
   mode: number | undefined,
 ): Promise<void> {
   try {
-    for (const part of bytes instanceof Uint8Array ? [bytes] : bytes) await handle.writeFile(part);
+    for (const part of parts) await handle.writeFile(part);
     if (mode !== undefined) await handle.chmod(mode);
     await handle.sync();
   } finally {
@@ -75,13 +106,15 @@ async function fill(
   }
 }
 
-/** Until the returned function is called, SIGINT and SIGTERM remove `file` and then do what they do by default. */
-function removeOnSignal(file: string): () => void {
+/** Until the returned function is called, SIGINT and SIGTERM remove the files and then do what they do by default. */
+function removeOnSignal(files: readonly string[]): () => void {
   const signals = ['SIGINT', 'SIGTERM'] as const;
   const onSignal = (signal: NodeJS.Signals) => {
-    try {
-      rmSync(file, { force: true });
-    } catch {} // nothing more can be done: the process ends
+    for (const file of files) {
+      try {
+        rmSync(file, { force: true });
+      } catch {} // nothing more can be done: the process ends
+    }
     stopWatching();
     process.kill(process.pid, signal);
   };

@@ -3,6 +3,7 @@ import { EspalierError } from '../errors.js';
 import { inspectGraph, type LayerReport, type ModelReport } from '../evaluate/inspect.js';
 import { inspectEsp } from '../evaluate/inspect_esp.js';
 import { inspectTensors, type TensorsReport } from '../evaluate/inspect_tensors.js';
+import { type OnnxStorage, readOnnxStorage } from '../formats/onnx/index.js';
 import { openFile } from '../formats/open.js';
 import type { Graph, ValueInfo } from '../graph/graph.js';
 import { assertSupported } from '../graph/supported.js';
@@ -35,8 +36,9 @@ export function addInspect(program: Command, io: Io): void {
         );
       const content = await openFile(file);
       if (content.format === 'onnx') {
-        const report = { ...inspectGraph(content.graph), unsupported: unsupported(content.graph) };
-        print(io, json, report, () => describe(file, report));
+        const storage = await readOnnxStorage(file);
+        const report = { ...inspectGraph(content.graph), storage, unsupported: unsupported(content.graph) };
+        print(io, json, report, () => describe(file, report, describeStorage(storage)));
       } else {
         const { format, metadata } = content;
         const report = { format, metadata, ...inspectTensors(content.tensors) };
@@ -77,6 +79,11 @@ function describe(
     ...(report.unsupported === null ? [] : [`unsupported ${report.unsupported}`]),
   ];
   return [...lines.map(printable), ...(layers.length === 0 ? [] : ['', layerTable(layers)])].join('\n');
+}
+
+function describeStorage({ external, sparse }: OnnxStorage): string[] {
+  const files = external.map(({ file, constants }) => `external    ${constants} constants in ${file}`);
+  return sparse === 0 ? files : [...files, `sparse      ${sparse} constants as values and positions`];
 }
 
 function describeTensors(

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EspalierError } from '../errors.js';
-import { exportOnnx, readOnnx } from '../formats/onnx/index.js';
+import { readOnnx } from '../formats/onnx/index.js';
 import type { Graph } from '../graph/graph.js';
 import { withHistory } from '../graph/history.js';
 import { parseMatcher } from '../options.js';
@@ -19,8 +19,9 @@ import {
   pruneWithData,
   refuseCalibration,
 } from './calibrated.js';
-import { checkFolder, checkWritable, writeWhole } from './files.js';
+import { checkFolder, checkWritable, writeAll } from './files.js';
 import { type Io, print } from './io.js';
+import { addOnnxOutput, type OnnxOutputArguments, onnxFiles } from './onnx_output.js';
 import {
   addStructuredOptions,
   permute,
@@ -31,7 +32,10 @@ import {
   structuredPattern,
 } from './prune_structured.js';
 
-interface PruneArguments extends Omit<StructuredArguments, 'scope'>, CalibratedArguments {
+interface PruneArguments
+  extends Omit<StructuredArguments, 'scope'>,
+    CalibratedArguments,
+    OnnxOutputArguments {
   readonly sparsity?: number;
   readonly pattern?: Pattern | StructuredPattern;
   readonly scope?: PruneScope;
@@ -72,7 +76,7 @@ export function addPrune(program: Command, io: Io): void {
     )
     .option('--force', 'replace an existing output file')
     .option('--json', 'print JSON');
-  addStructuredOptions(command).action(async (model: string, given: PruneArguments) => {
+  addStructuredOptions(addOnnxOutput(command)).action(async (model: string, given: PruneArguments) => {
     const { output, force = false, json, sparsity, scope, operators } = given;
     await checkFolder(output);
     await checkWritable(output, force);
@@ -105,10 +109,11 @@ export function addPrune(program: Command, io: Io): void {
     async function finish(smaller: Graph, result: object, text: () => string): Promise<void> {
       const { output: _output, force: _force, json: _json, ...asked } = given;
       const step = { step: 'prune', by: `espalier ${packageVersion()}`, ...asked };
-      const content = exportOnnx(withHistory(smaller, step));
-      await writeWhole(output, content, force);
-      print(io, json, { output, bytes: content.length, ...result }, text);
-      io.err(`wrote ${output}, ${bytes(content.length)}\n`);
+      const files = onnxFiles(withHistory(smaller, step), output, given);
+      await writeAll(files, force);
+      const size = [...files.values()].flat().reduce((sum, part) => sum + part.byteLength, 0);
+      print(io, json, { output, bytes: size, ...result }, text);
+      io.err(`wrote ${[...files.keys()].reverse().join(' and ')}, ${bytes(size)}\n`);
     }
   });
 }

@@ -1,5 +1,4 @@
 import { EspalierError } from '../../errors.js';
-import { byteCount } from '../../graph/data.js';
 import type { Dim, Graph, Node, TensorData, ValueInfo } from '../../graph/graph.js';
 import { codeOfType } from '../../graph/type_codes.js';
 import { writeAttribute } from './attributes.js';
@@ -10,9 +9,11 @@ import {
   type ModelProto,
   modelType,
   type NodeProto,
+  type SparseTensorProto,
   type TensorProto,
   type ValueInfoProto,
 } from './schema.js';
+import { sparseIrVersion, writeSparseTensor } from './sparse.js';
 import { externalLocation, fromBigInt, toBigInt } from './wire.js';
 
 /** Protobuf's own limit on the size of a message. */
@@ -34,6 +35,11 @@ export interface ExternalPlace {
 export interface ExportOptions {
   /** Says of a constant where its bytes lie when they are not to be in the model. Whoever says so writes them there. */
   readonly external?: (name: string, data: TensorData) => ExternalPlace | undefined;
+  /**
+   * Whether float32 constants are written as their values that are not zero and the positions of these, where that is
+   * smaller: from two thirds of zeros on. Runtimes make them dense again when they load the model. Default: no.
+   */
+  readonly sparseInitializers?: boolean;
 }
 
 /**
@@ -43,53 +49,65 @@ export interface ExportOptions {
  */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
   const fields = modelFields(graph);
-  const irVersion = fields.ir_version === undefined ? defaultIrVersion : toBigInt(fields.ir_version);
+  const given = fields.ir_version === undefined ? defaultIrVersion : toBigInt(fields.ir_version);
+  const proto = writeGraph(graph, given <= lastVersionWithInitializersAsInputs, options);
+  const hasSparse = (proto.sparse_initializer ?? []).length > 0;
   const model: ModelProto = {
     ...fields,
-    ir_version: fromBigInt(irVersion),
+    ir_version: fromBigInt(hasSparse && given < sparseIrVersion ? sparseIrVersion : given),
     opset_import: [...graph.opsets].map(([domain, version]) => ({
       domain,
       version: fromBigInt(BigInt(version)),
     })),
-    graph: writeGraph(graph, irVersion <= lastVersionWithInitializersAsInputs, options),
+    graph: proto,
   };
-  const weightBytes = countConstantBytes(graph, options);
+  const weightBytes = constantBytes(proto);
   if (weightBytes > largestModelBytes) {
     throw new EspalierError(
       'ERR_ESPALIER_UNSUPPORTED',
-      `Expected at most ${largestModelBytes} bytes of constants in an ONNX file, got ${weightBytes}`,
+      `Expected at most ${largestModelBytes} bytes of constants in an ONNX file, got ${weightBytes}: ` +
+        'exportOnnxSplit writes them to a second file',
     );
   }
   return modelType.encode(model).finish();
 }
 
-function countConstantBytes(graph: Graph, { external }: ExportOptions): number {
-  let sum = 0;
-  for (const [name, data] of graph.constants) {
-    if (external?.(name, data) === undefined) sum += byteCount(data.type, data.dims);
-  }
-  return sum;
+function constantBytes({ initializer = [], sparse_initializer: sparse = [] }: GraphProto): number {
+  const tensors = [...initializer, ...sparse.flatMap(({ values = {}, indices = {} }) => [values, indices])];
+  return tensors.reduce((sum, { raw_data }) => sum + (raw_data?.byteLength ?? 0), 0);
 }
 
 function writeGraph(graph: Graph, constantsAreInputs: boolean, options: ExportOptions): GraphProto {
   const { quantization_annotation: annotations, ...extras } = extrasOf(graph, 'graph');
-  const constants = [...graph.constants];
+  const initializer: TensorProto[] = [];
+  const sparse: SparseTensorProto[] = [];
+  for (const [name, data] of graph.constants) {
+    const written = options.sparseInitializers === true ? writeSparseTensor(name, data) : undefined;
+    if (written !== undefined) {
+      sparse.push(written);
+      continue;
+    }
+    const place = options.external?.(name, data);
+    initializer.push({ ...extrasOf(graph, 'tensor', name), name, ...writeConstant(data, place) });
+  }
   const inputs = constantsAreInputs
-    ? [...graph.inputs, ...constants.map(([name, { type, dims }]) => ({ name, type, dims }))]
+    ? [...graph.inputs, ...initializer.map((tensor) => inputOf(graph, tensor.name ?? ''))]
     : graph.inputs;
   return {
     ...extras,
     ...(annotations && { quantization_annotation: fromBase64List(annotations) }),
     name: graph.name,
     node: graph.nodes.map((node) => writeNode(graph, node, constantsAreInputs)),
-    initializer: constants.map(([name, data]) => ({
-      ...extrasOf(graph, 'tensor', name),
-      name,
-      ...writeConstant(data, options.external?.(name, data)),
-    })),
+    initializer,
+    ...(sparse.length > 0 && { sparse_initializer: sparse }),
     input: inputs.map((value) => writeValueInfo(graph, value)),
     output: graph.outputs.map((value) => writeValueInfo(graph, value)),
   };
+}
+
+function inputOf({ constants }: Graph, name: string): ValueInfo {
+  const { type, dims } = constants.get(name) as TensorData;
+  return { name, type, dims };
 }
 
 function writeNode(graph: Graph, node: Node, constantsAreInputs: boolean): NodeProto {
