@@ -1,4 +1,5 @@
 import { floatValue, intAttribute, intsAttribute, intsValue, intValue } from '../graph/attributes.js';
+import { readNumbers } from '../graph/data.js';
 import type { Attribute, Node, StaticGraph } from '../graph/graph.js';
 import { broadcastDims, broadcastStrides, rowMajorStrides } from '../graph/operators/strided.js';
 import { activationOf } from './activation.js';
@@ -65,6 +66,9 @@ function attentionAt(context: Context, node: Node): Node | undefined {
   const mask =
     found.mask === undefined ? undefined : maskStrides(dims(found.mask), dims(softmax.inputs[0] ?? ''));
   if (found.mask !== undefined && mask === undefined) return undefined;
+  const past =
+    found.mask === undefined ? undefined : causalPast(graph, found.mask, heads.tokens, keys.tokens);
+  const added = past === undefined ? found.mask : undefined;
   const inputs = views.map((view) => view.value);
   const starts = views.map((view) => view.start);
   const attributes: Record<string, Attribute> = {
@@ -79,17 +83,39 @@ function attentionAt(context: Context, node: Node): Node | undefined {
     k_strides: intsValue(keys.strides),
     v_strides: intsValue(values.strides),
     y_strides: intsValue(outputStrides(dims(node.outputs[0] ?? ''), behind !== undefined)),
-    mask_strides: intsValue(mask ?? []),
-    starts: intsValue(mask === undefined ? starts : [...starts, 0]),
+    mask_strides: intsValue(added === undefined ? [] : (mask ?? [])),
+    starts: intsValue(added === undefined ? starts : [...starts, 0]),
+    causal: intValue(past === undefined ? 0 : 1),
+    past: intValue(past ?? 0),
     scale: floatValue(found.scale * q.scale * kT.scale),
   };
   return {
     ...node,
     op: fusedAttention,
-    inputs: found.mask === undefined ? inputs : [...inputs, found.mask],
+    inputs: added === undefined ? inputs : [...inputs, added],
     outputs: [output],
     attributes: new Map(Object.entries(attributes)),
   };
+}
+
+/**
+ * What exporters add to the scores of keys that a query may not see is at most this: beside a score of any other size
+ * their exponential is 0.
+ */
+const hides = -1e9;
+
+/** For a mask that lets query i see keys 0 to i + past and no other: past. The step then skips what none sees. */
+function causalPast(graph: StaticGraph, mask: string, queries: number, keys: number): number | undefined {
+  const data = graph.constants.get(mask);
+  if (data?.type !== 'float32' || data.dims.reduce((all, dim) => all * dim, 1) !== queries * keys)
+    return undefined;
+  const values = readNumbers(data);
+  const past = values.findLastIndex((value, i) => i < keys && value === 0);
+  if (past < 0) return undefined;
+  const isCausal = values.every((value, i) =>
+    (i % keys) - past <= Math.floor(i / keys) ? value === 0 : value <= hides,
+  );
+  return isCausal ? past : undefined;
 }
 
 /** The node of one operator that computes a value which nothing else reads. */

@@ -5,7 +5,7 @@ import { type UpgradeContext, upgrades } from './upgrades.js';
 
 /** Opsets of the default domain that can be read, and the one whose forms are canonical. */
 export const oldestOpset = 1;
-export const newestOpset = 23;
+export const newestOpset = 24;
 /** Between this one and the newest, the operators espalier knows gained types but kept their form. */
 export const canonicalOpset = 21;
 
@@ -30,7 +30,7 @@ export function isUpgraded(op: string): boolean {
 /**
  * Rewrites every node of the default domain from the model's opset to its canonical form, that of opset 21; nodes of
  * other domains stay. Passes after this one meet one form of each operator.
- * @throws EspalierError ERR_ESPALIER_UNSUPPORTED for opsets below 1 or above 23, and for training forms
+ * @throws EspalierError ERR_ESPALIER_UNSUPPORTED for opsets below 1 or above 24, and for training forms
  */
 export function canonicalize(graph: Graph): Graph {
   const constants = new Map(graph.constants);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { compile } from '../../src/compile/compile.js';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
 import { InferenceSession } from '../../src/index.js';
 import { feedsOf, smallNetworks } from '../networks/small.js';
@@ -105,6 +106,39 @@ describe('masks', () => {
     for (const values of ['any', 'hidden'] as const)
       one({ batch: 2, queries: 50, keys: 140, mask, values }, ['attention'], 2);
   }
+});
+
+describe('causal masks that are known', () => {
+  const causal = (past: number, hidden: number, wrong = -1) => {
+    const m = new Model();
+    const [queries, keys] = [20, 20 + past];
+    const q = m.input('float32', [2, 3, queries, 8]);
+    const [k, v] = [m.input('float32', [2, 3, keys, 8]), m.input('float32', [2, 3, keys, 8])];
+    const mask = m.constant('float32', [1, 1, queries, keys], (i) =>
+      (i % keys) - past > Math.floor(i / keys) || i === wrong ? hidden : 0,
+    );
+    const product = m.node('MatMul', [q, m.node('Transpose', [k], { perm: [0, 1, 3, 2] })]);
+    return m.output(m.node('MatMul', [m.node('Softmax', [m.node('Add', [product, mask])]), v]));
+  };
+  const attentionOf = (m: Model) => {
+    const store = { constant: () => 0, pack: () => 0, choose: () => expect.fail('no layers here') };
+    const [step] = compile(m.graph(), new Map(), store).spec.steps;
+    return { inputs: step?.inputs.length, causal: step?.ints['causal'], past: step?.ints['past'] };
+  };
+
+  test.each([
+    [0, -Infinity],
+    [7, -3.4028234663852886e38],
+    [130, -1e9],
+  ])('become numbers of the step, with %i keys before and %d for what is hidden', async (past, hidden) => {
+    expect(attentionOf(causal(past, hidden))).toEqual({ inputs: 3, causal: 1, past });
+    expect(await stepsThatAgree(causal(past, hidden), { session: { threads: 2 } })).toEqual(['attention']);
+  });
+
+  test('stay masks where they hide little, or something else', () => {
+    for (const m of [causal(2, -10), causal(2, -Infinity, 5 * 22)])
+      expect(attentionOf(m)).toEqual({ inputs: 4, causal: 0, past: 0 });
+  });
 });
 
 test('queries, keys and values of one product, split', async () => {

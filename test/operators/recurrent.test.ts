@@ -22,6 +22,8 @@ interface Form {
     readonly peepholes: boolean;
   };
   readonly attributes?: Plain;
+  /** Whether weights are inputs of the model. */
+  readonly fed?: boolean;
 }
 
 /** Weights small enough that gates do not saturate. */
@@ -29,7 +31,9 @@ function addRecurrent(m: Model, form: Form): string[] {
   const { op, steps, batch, inputs, hidden, direction, has, attributes } = form;
   const d = direction === 'bidirectional' ? 2 : 1;
   const rows = gates[op] * hidden;
-  const weight = (dims: number[]) => m.constant('float32', dims, () => (m.random() - 0.5) / 2);
+  const small = () => (m.random() - 0.5) / 2;
+  const weight = (dims: number[]) =>
+    form.fed === true ? m.input('float32', dims, small) : m.constant('float32', dims, small);
   const x = m.input('float32', [steps, batch, inputs]);
   const operands = [x, weight([d, rows, inputs]), weight([d, rows, hidden])];
   operands.push(has.bias ? weight([d, 2 * rows]) : '');
@@ -87,6 +91,21 @@ for (const op of ['LSTM', 'GRU', 'RNN'] as const) {
     40,
     (m) => {
       const form = randomForm(m, op);
+      const outputs = addRecurrent(m, form);
+      const kept = outputs.filter(() => m.int(0, 3) > 0);
+      m.output(...(kept.length > 0 ? kept : outputs));
+      return form;
+    },
+    { negligible: 1e-6 },
+  );
+}
+
+for (const op of ['LSTM', 'GRU', 'RNN'] as const) {
+  agreeOnRandom(
+    `${op} with weights of run time`,
+    20,
+    (m) => {
+      const form = { ...randomForm(m, op), fed: true };
       const outputs = addRecurrent(m, form);
       const kept = outputs.filter(() => m.int(0, 3) > 0);
       m.output(...(kept.length > 0 ? kept : outputs));
@@ -170,17 +189,10 @@ describe('what is refused', () => {
     expect(await message(build)).toBe('Node "RNN_value0_0" (RNN): the activation Softsign is not supported');
   });
 
-  test('weights computed at run time', async () => {
-    const build = (m: Model) =>
-      m.nodes(
-        'RNN',
-        [m.input('float32', [2, 1, 4]), m.input('float32', [1, 3, 4]), m.constant('float32', [1, 3, 3])],
-        1,
-        {
-          hidden_size: 3,
-        },
-      );
-    expect(await message(build)).toMatch(/a weight that is no float32 constant is not supported/);
+  test('weights of run time over a long sequence', () => {
+    const m = new Model();
+    m.output(...addRecurrent(m, { ...plain, op: 'RNN', steps: 1025, fed: true }));
+    expect(() => m.graph()).toThrow(/weights of run time over more than 1024 steps/);
   });
 
   test('sequence lengths outside the sequence', async () => {

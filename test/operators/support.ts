@@ -14,7 +14,7 @@ export type Plain = Readonly<
 
 const floatNames = new Set([
   ...['alpha', 'beta', 'gamma', 'epsilon', 'scales', 'min', 'max', 'value', 'clip'],
-  ...['activation_alpha', 'activation_beta'],
+  ...['activation_alpha', 'activation_beta', 'scale', 'softcap'],
 ]);
 
 function attributesOf(plain: Plain): Attributes {

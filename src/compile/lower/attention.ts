@@ -2,7 +2,10 @@ import { floatAttribute, intAttribute, intsAttribute } from '../../graph/attribu
 import type { PlanBuilder } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 
-const counts = ['batch', 'heads', 'kv_heads', 'queries', 'keys', 'size', 'v_size', 'causal'] as const;
+const counts = [
+  ...['batch', 'heads', 'kv_heads', 'queries', 'keys', 'size', 'v_size'],
+  ...['causal', 'past'],
+] as const;
 const lists = ['q_strides', 'k_strides', 'v_strides', 'y_strides', 'mask_strides', 'starts'] as const;
 
 /** One step of native/runtime/ops/attention.cc, whose numbers are the node's attributes. */

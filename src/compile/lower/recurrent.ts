@@ -8,16 +8,27 @@ import {
   type RecurrentOp,
   recurrentDims,
 } from '../../graph/operators/recurrent.js';
-import { unaryCode } from '../../native/codes.js';
+import { type ActivationOp, recurrentActivations } from '../../graph/operators/recurrent_activations.js';
+import { type UnaryOp, unaryCode } from '../../native/codes.js';
 import { type Operand, type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { constantInput } from './operands.js';
-import { recurrentActivations } from './recurrent_activations.js';
 import { layerOf, packMatrices } from './weights.js';
+
+const functions: Readonly<Record<ActivationOp, UnaryOp>> = {
+  Relu: 'relu',
+  Tanh: 'tanh',
+  Sigmoid: 'sigmoid',
+  Softplus: 'softplus',
+  Affine: 'affine',
+  LeakyRelu: 'leakyRelu',
+  HardSigmoid: 'hardSigmoid',
+  Elu: 'elu',
+};
 
 /**
  * LSTM, GRU and RNN: one product of all steps with W, as any linear layer, then one native step that walks through the
- * sequence with products with R. Weights and biases must be constants.
+ * sequence with products with R. Weights and biases are constants: src/graph/decompose/recurrent.ts takes others apart.
  */
 export function lowerRecurrent({ node }: FusedNode, builder: PlanBuilder): void {
   const op = node.op as RecurrentOp;
@@ -40,7 +51,7 @@ export function lowerRecurrent({ node }: FusedNode, builder: PlanBuilder): void 
       builder.operand(builder.constant(fromNumbers('float32', [biases.recurrent.length], biases.recurrent))),
     );
   const outputs = ['y', 'y_h', 'y_c'].map((key, i) => ({ key, name: node.outputs[i] ?? '' }));
-  const { numbers, floats } = recurrentActivations(node, op, dims.directions);
+  const activations = recurrentActivations(node, dims.directions, (reason) => unsupported(node, reason));
   builder.emit({
     op: 'recurrent',
     node,
@@ -61,9 +72,13 @@ export function lowerRecurrent({ node }: FusedNode, builder: PlanBuilder): void 
       has_peepholes: peepholes === '' ? 0 : 1,
       has_bias: biases.recurrent === undefined ? 0 : 1,
       ...Object.fromEntries(outputs.map(({ key, name }) => [`has_${key}`, name === '' ? 0 : 1])),
-      activations: numbers.map(unaryCode),
+      activations: activations.map((one) => unaryCode(functions[one.op])),
     },
-    floats: { ...floats, clip: floatAttribute(node, 'clip', 0) },
+    floats: {
+      alphas: activations.map(({ alpha }) => alpha),
+      betas: activations.map(({ beta }) => beta),
+      clip: floatAttribute(node, 'clip', 0),
+    },
     weights: packRecurrence(node, builder, dims),
   });
 }

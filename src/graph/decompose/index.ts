@@ -1,12 +1,16 @@
 import { activations } from './activations.js';
+import { attentions } from './attention.js';
 import { convolutions } from './convolutions.js';
 import { counted } from './counted.js';
 import type { Decomposition } from './definition.js';
+import { determinants } from './determinant.js';
 import { einsums } from './einsum.js';
 import { masks } from './masks.js';
 import { norms } from './norms.js';
 import { poolings } from './poolings.js';
+import { positions } from './positions.js';
 import { quantized } from './quantized.js';
+import { recurrent } from './recurrent.js';
 import { reductions } from './reductions.js';
 import { resizes } from './resize.js';
 import { signals } from './signals.js';
@@ -17,13 +21,17 @@ export type { Decomposer } from './definition.js';
 export const decompositions: ReadonlyMap<string, Decomposition> = new Map(
   [
     activations,
+    attentions,
     convolutions,
     counted,
+    determinants,
     einsums,
     masks,
     norms,
     poolings,
+    positions,
     quantized,
+    recurrent,
     reductions,
     resizes,
     signals,
