@@ -78,6 +78,7 @@
       "test/binary_test.cc",
       "test/gemv_test.cc",
       "test/gemm64_test.cc",
+      "test/in_place_test.cc",
       "test/isa_test.cc",
       "test/kernel_coverage_test.cc",
       "test/linalg_test.cc",

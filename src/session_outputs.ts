@@ -8,6 +8,8 @@ export interface RunOptions {
    * Tensors that outputs are written to, by name: of the output's type and dims, in memory that no feed and no other
    * output uses. Outputs that are not named get new tensors. New memory costs a run more than a small layer does,
    * so a control loop gives every run the same tensors.
+   * A cache that the model appends to or writes into may lie where the feed does that it comes from, at the same
+   * address: `runSync` then writes what is new and copies nothing. docs/decoding.md shows it.
    */
   readonly outputs?: TensorMap;
 }
@@ -24,18 +26,20 @@ export function provideOutputs(
 ): Tensor[] {
   const given = givenOutputs(plan, options);
   if (given === undefined) return allocate(() => plan.outputs.map(newTensor));
-  const used = new Set(inputs.map(({ buffer }) => buffer));
-  return plan.outputs.map((output) => {
+  const used = inputs.filter(({ length }) => length > 0).map(({ buffer }) => buffer);
+  return plan.outputs.map((output, i) => {
     const tensor = Object.hasOwn(given, output.name) ? given[output.name] : undefined;
     if (tensor === undefined) return allocate(() => newTensor(output));
     checkOutput(output, tensor);
-    if (used.has(tensor.data.buffer)) {
+    const cache = inputs[plan.inPlace.find((place) => place.output === i)?.input ?? -1];
+    const isInPlace = cache?.buffer === tensor.data.buffer && cache.byteOffset === tensor.data.byteOffset;
+    if (used.filter((buffer) => buffer === tensor.data.buffer).length > (isInPlace ? 1 : 0)) {
       throw new EspalierError(
         'ERR_ESPALIER_ARGUMENT',
         `Expected output "${output.name}" in memory of its own, got that of a feed or of another output`,
       );
     }
-    used.add(tensor.data.buffer);
+    used.push(tensor.data.buffer);
     return tensor;
   });
 }

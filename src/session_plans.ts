@@ -7,7 +7,7 @@ import { SessionStore, type StoreSettings } from './session_store.js';
 import type { Tensor } from './tensor.js';
 
 /** A plan that the native session holds under `id`. */
-export interface LoadedPlan extends Pick<CompiledPlan, 'outputs' | 'layers'> {
+export interface LoadedPlan extends Pick<CompiledPlan, 'outputs' | 'layers' | 'inPlace'> {
   readonly id: number;
   readonly steps: readonly { readonly name: string; readonly op: string }[];
 }
@@ -96,9 +96,9 @@ export class SessionPlans {
         values.set(names[i] ?? '', { type, dims: own, bytes: new Uint8Array(data.slice().buffer) });
       }
       try {
-        const { spec, outputs, layers } = compile(this.#graph, dims, this.#store, values);
+        const { spec, ...plan } = compile(this.#graph, dims, this.#store, values);
         const steps = spec.steps.map(({ name, op }) => ({ name, op }));
-        return { id: this.#native.createPlan(spec), steps, outputs, layers };
+        return { id: this.#native.createPlan(spec), steps, ...plan };
       } catch (error) {
         if (!(error instanceof InputValuesNeeded)) throw error;
         const needed = error.inputs.map((name) => names.indexOf(name));

@@ -12,6 +12,7 @@ import {
   type WeightStore,
 } from './builder.js';
 import { type FusedNode, fuse } from './fuse.js';
+import { findInPlace, type InPlace } from './in_place.js';
 import { lowRankProduct } from './low_rank.js';
 import { emitCopy } from './lower/movement.js';
 import { lowerings } from './lower/registry.js';
@@ -30,6 +31,8 @@ export interface CompiledPlan {
   readonly outputs: readonly (ValueType & { readonly name: string })[];
   /** How each layer with weights runs. */
   readonly layers: readonly LayerPlan[];
+  /** Outputs that a caller may let lie in the memory of an input. */
+  readonly inPlace: readonly InPlace[];
 }
 
 /**
@@ -49,7 +52,8 @@ export function compile(
   const builder = new PlanBuilder(fused.graph, store);
   lowerAll(fused.nodes, builder);
   const outputs = specialized.outputs.map(({ name }) => ({ name, ...builder.typeOf(name) }));
-  return { spec: place(fused.graph, builder, store), outputs, layers: builder.layers };
+  const spec = place(fused.graph, builder, store);
+  return { spec, outputs, layers: builder.layers, inPlace: findInPlace(spec.steps) };
 }
 
 /** Lowers every node, and reports all that cannot be lowered in one error. */
