@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { demoMarkdown } from './lib/demo-markdown.mjs';
+import { loadMarkdown } from './lib/load/markdown.mjs';
 import { replaceBetween } from './lib/markers.mjs';
 import { drawFigure } from './lib/matmul/figure.mjs';
 import {
@@ -99,6 +100,10 @@ async function generate() {
       'bench:transformer': await networks('transformer'),
       'bench:policy': await networks('policy'),
     }),
+  );
+  files.set(
+    'docs/esp.md',
+    await fillIn('docs/esp.md', { 'bench:load': loadMarkdown(await readResults('load.json')) }),
   );
   if (matmul !== undefined) files.set(figure, await drawFigure(matmul.rows));
   return files;

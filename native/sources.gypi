@@ -5,6 +5,7 @@
       "core/file_bytes.cc",
       "core/guarded_mapping.cc",
       "formats/check_sections.cc",
+      "formats/column_gaps.cc",
       "formats/matrix_view.cc",
       "formats/model_file.cc",
       "formats/pack_blocks.cc",
@@ -76,6 +77,7 @@
     "test_files": [
       "test/allocation_test.cc",
       "test/binary_test.cc",
+      "test/column_gaps_test.cc",
       "test/gemv_test.cc",
       "test/gemm64_test.cc",
       "test/in_place_test.cc",

@@ -35,6 +35,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("packWeights", Napi::Function::New<PackWeights>(env));
   exports.Set("unpackWeights", Napi::Function::New<UnpackWeights>(env));
   exports.Set("freeBuffer", Napi::Function::New<FreeBuffer>(env));
+  exports.Set("columnGaps", Napi::Function::New<ColumnGaps>(env));
   exports.Set("NativeModelFile", ModelFileWrap::Define(env));
   DefineLinalg(env, exports);
   exports.Set("NativeSession", SessionWrap::Define(env));

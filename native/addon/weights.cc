@@ -4,6 +4,7 @@
 #include "addon/errors.h"
 #include "core/error.h"
 #include "core/sizes.h"
+#include "formats/column_gaps.h"
 #include "formats/packed_weights.h"
 
 namespace espalier {
@@ -67,6 +68,16 @@ Napi::Value UnpackWeights(const Napi::CallbackInfo& info) {
     }
     weights.Unpack(reinterpret_cast<float*>(dense.data));
     return info.Env().Undefined();
+  });
+}
+
+// (packed) -> the bytes of its gaps
+Napi::Value ColumnGaps(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const AlignedBuffer<uint8_t> gaps = EncodeGaps(FromPacked(info[0]));
+    Napi::Uint8Array bytes = Napi::Uint8Array::New(info.Env(), gaps.size());
+    if (gaps.size() != 0) std::memcpy(bytes.Data(), gaps.data(), gaps.size());
+    return bytes;
   });
 }
 

@@ -24,6 +24,10 @@ class FileBytes {
   size_t readable() const { return mapped() ? mapping_->readable() : size_ + kAlignment; }
   // Whether another program can change them.
   bool mapped() const { return mapping_ != nullptr; }
+  // See GuardedMapping; the range lies in the file.
+  void Forget(size_t offset, size_t size) const {
+    if (mapped()) mapping_->Forget(offset, size);
+  }
   // Whether a part that was mapped is gone; see GuardedMapping.
   bool lost() const { return mapped() && mapping_->lost(); }
 

@@ -96,6 +96,12 @@ GuardedMapping::~GuardedMapping() {
   munmap(const_cast<uint8_t*>(data_), readable_);
 }
 
+void GuardedMapping::Forget(size_t offset, size_t size) const {
+  const size_t begin = RoundUp(offset, PageSize());
+  const size_t end = (offset + size) / PageSize() * PageSize();
+  if (begin < end) madvise(const_cast<uint8_t*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
 bool GuardedMapping::lost() const { return slots[slot_].lost.load(); }
 
 }  // namespace espalier
@@ -106,6 +112,7 @@ namespace espalier {
 
 std::unique_ptr<GuardedMapping> GuardedMapping::Map(int, size_t) { return nullptr; }
 GuardedMapping::~GuardedMapping() = default;
+void GuardedMapping::Forget(size_t, size_t) const {}
 bool GuardedMapping::lost() const { return false; }
 
 }  // namespace espalier

@@ -22,6 +22,8 @@ class GuardedMapping {
   const uint8_t* data() const { return data_; }
   // Bytes that can be read: whole pages, with zeros behind the end of the file.
   size_t readable() const { return readable_; }
+  // Lets the system take back the memory of whole pages in a range that no one reads again soon.
+  void Forget(size_t offset, size_t size) const;
   // Whether some of the file was gone when it was read.
   bool lost() const;
 

@@ -16,11 +16,21 @@ class Checker {
   Checker(const PackedShape& shape, const PackedWeights::Sections& sections)
       : shape_(shape), sections_(sections) {}
 
-  void Expect(bool condition, Section section, const std::string& what) const {
-    if (condition) return;
+  void Expect(bool condition, Section section, const char* what) const {
+    if (!condition) Fail(section, what);
+  }
+  [[noreturn]] void Fail(Section section, const std::string& what) const {
     throw Error(ErrorCode::kModel, std::string("Section \"") + NameOf(section) + "\" of \"" +
                                        NameOf(shape_.format) + "\" weights [" + std::to_string(shape_.rows) +
                                        ", " + std::to_string(shape_.cols) + "]: expected " + what);
+  }
+
+  // Columns are many: no call and no message for each.
+  template <typename Column>
+  void ExpectColumns(const Column* columns, size_t count, size_t limit, const char* what) const {
+    Column most = 0;
+    for (size_t i = 0; i < count; ++i) most = std::max(most, columns[i]);
+    Expect(count == 0 || most < limit, Section::kColumns, what);
   }
 
   size_t Bytes(Section section) const { return sections_[static_cast<size_t>(section)].size(); }
@@ -29,8 +39,8 @@ class Checker {
   template <typename T>
   const T* Array(Section section, size_t count) const {
     const size_t bytes = MultiplySizes(count, sizeof(T));
-    Expect(Bytes(section) == bytes, section,
-           std::to_string(bytes) + " bytes, got " + std::to_string(Bytes(section)));
+    if (Bytes(section) != bytes)
+      Fail(section, std::to_string(bytes) + " bytes, got " + std::to_string(Bytes(section)));
     return reinterpret_cast<const T*>(sections_[static_cast<size_t>(section)].data());
   }
 
@@ -65,8 +75,7 @@ void CheckBlocks(const PackedShape& shape, const Checker& check, size_t block_ro
   const size_t row_blocks = (shape.rows + block_rows - 1) / block_rows;
   const size_t blocks = check.Ascending<uint32_t>(row_blocks + 1);
   const Column* columns = check.Array<Column>(Section::kColumns, blocks);
-  for (size_t i = 0; i < blocks; ++i)
-    check.Expect(columns[i] < shape.cols, Section::kColumns, "columns of the matrix");
+  check.ExpectColumns(columns, blocks, shape.cols, "columns of the matrix");
   check.ExpectValues(MultiplySizes(blocks, block_rows));
   check.ExpectNone({Section::kCounts, Section::kOrder, Section::kWindows});
 }
@@ -77,10 +86,8 @@ void CheckSell(const PackedShape& shape, const Checker& check) {
   check.Expect(sane, Section::kCounts, "blocks of 1 to 256 columns and chunks of 16 to 65536 rows");
   const size_t blocks = (shape.cols + shape.block_cols - 1) / shape.block_cols;
   const size_t chunks = (shape.rows + shape.chunk_rows - 1) / shape.chunk_rows;
-  size_t slices = 0;
-  for (size_t chunk = 0; chunk < chunks; ++chunk) {
-    slices += (std::min(shape.chunk_rows, shape.rows - chunk * shape.chunk_rows) + 3) / 4 * blocks;
-  }
+  const size_t last_rows = shape.rows - (chunks - 1) * shape.chunk_rows;
+  const size_t slices = MultiplySizes((chunks - 1) * (shape.chunk_rows / 4) + (last_rows + 3) / 4, blocks);
   const size_t steps = check.Ascending<uint64_t>(MultiplySizes(chunks, blocks) + 1);
   const uint64_t* starts = check.Array<uint64_t>(Section::kOffsets, chunks * blocks + 1);
   const uint8_t* counts = check.Array<uint8_t>(Section::kCounts, slices);
@@ -105,8 +112,8 @@ void CheckSell(const PackedShape& shape, const Checker& check) {
       }
       for (size_t i = 0; i < rows / 4; ++i, ++slice) step += counts[slice];
       check.Expect(step <= steps, Section::kCounts, "no more steps than there are");
-      for (size_t i = starts[chunk * blocks + block] * 4; i < step * 4; ++i)
-        check.Expect(columns[i] < cols, Section::kColumns, "columns of the block");
+      const size_t first = starts[chunk * blocks + block];
+      check.ExpectColumns(columns + first * 4, (step - first) * 4, cols, "columns of the block");
     }
   }
   check.Expect(step == steps, Section::kCounts, "as many steps as there are");
@@ -116,9 +123,11 @@ void CheckEll(const PackedShape& shape, const Checker& check) {
   const size_t slots = check.Ascending<uint32_t>((shape.rows + 15) / 16 + 1);
   const uint16_t* windows = check.Array<uint16_t>(Section::kWindows, slots);
   const uint8_t* columns = check.Array<uint8_t>(Section::kColumns, MultiplySizes(slots, 16));
-  for (size_t i = 0; i < slots * 16; ++i) {
-    check.Expect(columns[i] < 32 && windows[i / 16] + columns[i] < shape.cols, Section::kColumns,
-                 "columns of a window of 32 inside the matrix");
+  const char* const inside = "columns of a window of 32 inside the matrix";
+  check.ExpectColumns(columns, slots * 16, 32, inside);
+  for (size_t i = 0; i < slots; ++i) {
+    const size_t left = windows[i] < shape.cols ? shape.cols - windows[i] : 0;
+    check.ExpectColumns(columns + i * 16, 16, left, inside);
   }
   check.ExpectValues(MultiplySizes(slots, 16));
   check.ExpectNone({Section::kCounts, Section::kOrder});

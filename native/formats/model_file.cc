@@ -66,6 +66,7 @@ SharedBytes ModelFile::Copy(ByteRange range) const {
   Check(range);
   AlignedBuffer<uint8_t> copy(range.size);
   Read(range, copy.data());
+  bytes_->Forget(range.offset, range.size);  // the copy is what will be read
   return copy;
 }
 
@@ -94,8 +95,10 @@ std::shared_ptr<const PackedWeights> ModelFile::Weights(const PackedShape& shape
   for (size_t i = 0; i < kSections; ++i) {
     if (ranges[i].size == 0) continue;
     // Kernels use what the other sections hold as addresses. Another program may write to a mapped file after
-    // they were checked, so they are copied first; values may be any number at any time.
-    const bool in_place = !mapped() || static_cast<Section>(i) == Section::kValues;
+    // they were checked, so they are copied first; values may be any number at any time, and gaps become
+    // columns before these are checked.
+    const auto section = static_cast<Section>(i);
+    const bool in_place = !mapped() || section == Section::kValues || section == Section::kGaps;
     sections[i] = in_place ? Numbers(ranges[i]) : Copy(ranges[i]);
   }
   weights = std::make_shared<const PackedWeights>(PackedWeights::FromSections(shape, std::move(sections)));

@@ -5,11 +5,13 @@
 
 #include "core/error.h"
 #include "core/half.h"
+#include "formats/column_gaps.h"
 
 namespace espalier {
 namespace {
 
-constexpr const char* kSectionNames[] = {"offsets", "columns", "values", "counts", "order", "windows"};
+constexpr const char* kSectionNames[] = {"offsets", "columns", "values", "counts",
+                                         "order",   "windows", "gaps"};
 
 // A stored value that is not zero.
 struct Place {
@@ -115,6 +117,7 @@ PackedWeights PackedWeights::Pack(const MatrixView& view, WeightFormat format, S
 }
 
 PackedWeights PackedWeights::FromSections(const PackedShape& shape, Sections sections) {
+  if (!sections[static_cast<size_t>(Section::kGaps)].empty()) DecodeGaps(shape, sections);
   CheckSections(shape, sections);
   PackedWeights packed;
   packed.shape_ = shape;

@@ -13,8 +13,9 @@
 namespace espalier {
 
 // The arrays that a format is made of; kernel_types.h says which has which, and of what type they are.
-enum class Section { kOffsets, kColumns, kValues, kCounts, kOrder, kWindows };
-inline constexpr size_t kSections = 6;
+// kGaps stands for the columns in files; see column_gaps.h.
+enum class Section { kOffsets, kColumns, kValues, kCounts, kOrder, kWindows, kGaps };
+inline constexpr size_t kSections = 7;
 const char* NameOf(Section section);
 
 // What a packed matrix is, beside its arrays.
@@ -39,7 +40,8 @@ class PackedWeights {
   // or when there are more than 2^32 - 1 stored blocks; Error{kArgument} for float16 CSR.
   static PackedWeights Pack(const MatrixView& view, WeightFormat format, Storage storage = Storage::kFloat32);
 
-  // Takes arrays that came from outside. Throws Error{kModel} unless they are what a kernel may trust.
+  // Takes arrays that came from outside, with columns or gaps. Throws Error{kModel} unless they are what a
+  // kernel may trust.
   static PackedWeights FromSections(const PackedShape& shape, Sections sections);
 
   const PackedShape& shape() const { return shape_; }

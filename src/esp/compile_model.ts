@@ -156,7 +156,8 @@ function packWeight(
   const packed = matrices.map((matrix) => {
     const { rows, cols, offset, rowStride, colStride } = matrix;
     const view = [rows, cols, offset, rowStride, colStride] as const;
-    return loadAddon().packWeights(data.bytes, choice.format, storage, ...view);
+    const whole = loadAddon().packWeights(data.bytes, choice.format, storage, ...view);
+    return storage === 'float16' ? withGaps(whole) : whole;
   });
   const packedBytes = packed.reduce((sum, matrix) => sum + bytesOf(matrix), 0);
   const isSmaller = packedBytes <= denseBytes;
@@ -173,6 +174,16 @@ function packWeight(
       denseBytes,
     },
   };
+}
+
+/**
+ * With columns in their shorter form: of halves they are a third, and of whole floats so little that opening a file
+ * quickly matters more.
+ */
+function withGaps(packed: PackedWeights): PackedWeights {
+  const { columns, ...others } = packed.sections;
+  if (columns === undefined || packed.format === 'csr' || packed.format === 'ell') return packed;
+  return { ...packed, sections: { ...others, gaps: loadAddon().columnGaps(packed) } };
 }
 
 function bytesOf({ sections }: PackedWeights): number {

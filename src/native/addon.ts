@@ -116,6 +116,8 @@ export interface NativeAddon extends NativeLinalg {
   unpackWeights(packed: PackedWeights, matrix: Float32Array): void;
   /** Gives a buffer's memory back at once; it and the views of it are empty from then on. */
   freeBuffer(buffer: ArrayBufferLike): void;
+  /** The columns of block and sell weights in a shorter form: the section `gaps` in the place of `columns`. */
+  columnGaps(packed: PackedWeights): Uint8Array;
 }
 
 /** A weight matrix as kernels read it. */

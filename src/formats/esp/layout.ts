@@ -86,7 +86,8 @@ export function sectionType(
   return sectionTypes[format][section];
 }
 
-const blocks: Readonly<Record<string, DataType>> = { offsets: 'uint32', columns: 'uint16' };
+/** `gaps` stand in the place of `columns`; see native/formats/column_gaps.h. */
+const blocks: Readonly<Record<string, DataType>> = { offsets: 'uint32', columns: 'uint16', gaps: 'uint8' };
 
 const sectionTypes: Readonly<Record<WeightFormat, Readonly<Record<string, DataType>>>> = {
   dense: {},
@@ -94,6 +95,6 @@ const sectionTypes: Readonly<Record<WeightFormat, Readonly<Record<string, DataTy
   block8: blocks,
   block4: blocks,
   csr: { offsets: 'uint32', columns: 'uint32' },
-  sell: { offsets: 'uint64', columns: 'uint8', counts: 'uint8', order: 'uint16' },
+  sell: { offsets: 'uint64', columns: 'uint8', gaps: 'uint8', counts: 'uint8', order: 'uint16' },
   ell: { offsets: 'uint32', columns: 'uint8', windows: 'uint16' },
 };
