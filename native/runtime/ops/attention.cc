@@ -49,6 +49,7 @@ class Attention final : public Step {
     spec.ExpectFloat32();
     spec.Expect(spec.inputs.size() == 3u + has_mask_ && spec.outputs.size() == 1, "q, k, v and a mask");
     spec.Expect(kv_heads_ > 0 && heads_ % kv_heads_ == 0, "heads that share keys evenly");
+    spec.Expect(queries_ > 0 && queries_ <= spec.outputs[0].Elements(), "queries, and outputs for them");
     starts_ = spec.Sizes("starts");
     spec.Expect(starts_.size() == spec.inputs.size(), "where each input starts");
     q_ = Read<3>(spec, build, spec.inputs[0], "q_strides", {batch_, heads_, queries_}, size_, starts_[0]);
