@@ -104,7 +104,11 @@ describe('a forged file, its hashes right, with', () => {
     await expectError(() => InferenceSession.create(next), 'ERR_ESPALIER_UNSUPPORTED', /version 1, got "2"/);
   });
 
-  test('any byte of any section changed is an error or a run', async () => {
+  test.each([
+    ['float32', ['right', 'wrong', 'ERR_ESPALIER_MODEL']],
+    ['float16', ['wrong', 'ERR_ESPALIER_MODEL']], // rounded weights give another result from the start
+  ] as const)('any byte of any section of %s changed is an error or a run', async (weightStorage, known) => {
+    const file = compiled(smallGraph(), { isa: 'scalar', weightStorage });
     const codes = new Set<string>();
     for (let tensor = 2; ; tensor++) {
       let size = 0;
@@ -119,8 +123,7 @@ describe('a forged file, its hashes right, with', () => {
       }
       if (size === 0) break;
     }
-    expect([...codes].filter((code) => !['right', 'wrong', 'ERR_ESPALIER_MODEL'].includes(code))).toEqual([]);
-    expect(codes.size).toBe(3); // values may be any; indices may not
+    expect([...codes].sort()).toEqual([...known].sort()); // values may be any; indices may not
   });
 });
 
