@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../src/compile/compile.js';
+import { exportOnnx } from '../../src/formats/onnx/index.js';
 import type { Graph } from '../../src/graph/index.js';
 import { GraphBuilder } from '../../src/graph/index.js';
 import { InferenceSession, Tensor } from '../../src/index.js';
+import { compareAll, Model, runOnnxruntime } from '../operators/support.js';
 import { expectError } from './support.js';
 
 const store = {
@@ -115,6 +117,44 @@ describe('outputs in the memory of an input', () => {
 });
 
 const token8 = () => float(new Float32Array(32), [8, 4]);
+
+test('TensorScatter and Attention of opset 24 decode in place, as onnxruntime does by copies', async () => {
+  const m = new Model(24);
+  const [heads, length, size] = [2, 8, 4];
+  const [q, k, v] = [1, 2, 3].map(() => m.input('float32', [1, heads, 1, size])) as [string, string, string];
+  const past = [0, 1].map(() => m.input('float32', [1, heads, length, size], () => 0));
+  const place = m.input('int64', [1], [0]);
+  const [keys = '', values = ''] = [k, v].map((fresh, i) =>
+    m.node('TensorScatter', [past[i] ?? '', fresh, place]),
+  );
+  const valid = m.node('Add', [place, m.list([1])]);
+  m.output(m.node('Attention', [q, keys, values, '', '', '', valid]), keys, values);
+  const graph = m.graph();
+  expect(inPlaceOf(graph)).toEqual([
+    { input: 3, output: 1 },
+    { input: 4, output: 2 },
+  ]);
+  const bytes = exportOnnx(graph);
+  const session = await InferenceSession.create(bytes, { threads: 1 });
+  const dims = [1, heads, length, size];
+  const memory = new Map(past.map((name) => [name, float(new Float32Array(heads * length * size), dims)]));
+  let copied = new Map(memory);
+  for (let step = 0; step < 3; step++) {
+    const feeds = { ...m.feeds, [place]: new Tensor('int64', BigInt64Array.of(BigInt(step)), [1]) };
+    const outputs = {
+      [keys]: memory.get(past[0] ?? '') as Tensor,
+      [values]: memory.get(past[1] ?? '') as Tensor,
+    };
+    const expected = await runOnnxruntime(bytes, { ...feeds, ...Object.fromEntries(copied) });
+    copied = new Map([
+      [past[0] ?? '', expected[keys] as Tensor<'float32'>],
+      [past[1] ?? '', expected[values] as Tensor<'float32'>],
+    ]);
+    const actual = session.runSync({ ...feeds, ...Object.fromEntries(memory) }, { outputs });
+    expect(compareAll(actual, expected)).toEqual([]);
+  }
+  session.release();
+});
 
 test('the example of docs/decoding.md runs', () => {
   const page = readFileSync(new URL('../../docs/decoding.md', import.meta.url), 'utf8');
