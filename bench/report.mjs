@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { calibrationMarkdown } from './lib/calibration-markdown.mjs';
 import { demoMarkdown } from './lib/demo-markdown.mjs';
 import { loadMarkdown } from './lib/load/markdown.mjs';
 import { replaceBetween } from './lib/markers.mjs';
@@ -19,6 +20,7 @@ import {
   threadsMarkdown,
 } from './lib/matmul/markdown.mjs';
 import { networksMarkdown } from './lib/networks/tables.mjs';
+import { ocrMarkdown } from './lib/ocr/markdown.mjs';
 import { permutationMarkdown } from './lib/permutation-markdown.mjs';
 
 /** @import { MatmulResults, Row } from './lib/matmul/rows.mjs' */
@@ -104,6 +106,13 @@ async function generate() {
   files.set(
     'docs/esp.md',
     await fillIn('docs/esp.md', { 'bench:load': loadMarkdown(await readResults('load.json')) }),
+  );
+  files.set(
+    'docs/quality.md',
+    await fillIn('docs/quality.md', {
+      'bench:ocr-quality': ocrMarkdown(await readResults('ocr-quality.json')),
+      'bench:calibration': calibrationMarkdown(await readResults('calibration.json')),
+    }),
   );
   if (matmul !== undefined) files.set(figure, await drawFigure(matmul.rows));
   return files;

@@ -19,6 +19,7 @@
       "isa/isa.cc",
       "isa/neon.cc",
       "isa/scalar.cc",
+      "linalg/admm.cc",
       "linalg/refit.cc",
       "linalg/solver.cc",
       "linalg/sparse_gpt.cc",

@@ -7,6 +7,7 @@
 #include "addon/convert.h"
 #include "core/sizes.h"
 #include "isa/isa.h"
+#include "linalg/admm.h"
 #include "linalg/refit.h"
 #include "linalg/solver.h"
 #include "linalg/sparse_gpt.h"
@@ -25,6 +26,11 @@ class Arguments {
     const size_t value = Size(name);
     if (value == 0) throw Error(ErrorCode::kArgument, std::string("Expected ") + name + " of at least 1");
     return value;
+  }
+  double Number(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (value.IsNumber()) return value.As<Napi::Number>().DoubleValue();
+    throw Error(ErrorCode::kArgument, std::string("Expected ") + name + " to be a number");
   }
   const KernelTable& Kernels() const { return SelectKernels(ToString(object_.Get("isa"), "isa")); }
   size_t Threads() const {
@@ -60,20 +66,23 @@ class Arguments {
   Napi::Object object_;
 };
 
-// { x, y, rows, cols, product, isa, threads }: product[cols, cols] += x^T y, of x[rows, cols] and y alike;
-// the lower triangle alone where y is x.
+// { x, y, rows, xCols, yCols, product, isa, threads }: product[xCols, yCols] += x^T y, of x[rows, xCols] and
+// y[rows, yCols]; the lower triangle alone where y is x.
 Napi::Value AddCrossProduct(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const Arguments given(info);
     const size_t rows = given.Size("rows");
-    const size_t cols = given.Positive("cols");
-    const float* x = given.Floats("x", {rows, cols});
-    const float* y = given.Floats("y", {rows, cols});
-    double* product = given.Doubles("product", {cols, cols});
+    const size_t x_cols = given.Positive("xCols");
+    const size_t y_cols = given.Positive("yCols");
+    const float* x = given.Floats("x", {rows, x_cols});
+    const float* y = given.Floats("y", {rows, y_cols});
+    double* product = given.Doubles("product", {x_cols, y_cols});
     return AsyncWork::Start(given.object(), [=, &kernels = given.Kernels(), threads = given.Threads()] {
       ThreadTeam team(threads);
-      Solver solver(kernels, &team, cols);
-      solver.MultiplyAdd<float>({cols, rows, cols, x == y}, 1, {x, 1, cols}, {y, cols, 1}, product, cols);
+      Solver solver(kernels, &team, y_cols);
+      const bool lower = x == y && x_cols == y_cols;
+      solver.MultiplyAdd<float>({x_cols, rows, y_cols, lower}, 1, {x, 1, x_cols}, {y, y_cols, 1}, product,
+                                y_cols);
     });
   });
 }
@@ -100,39 +109,62 @@ Napi::Value AddProduct(const Napi::CallbackInfo& info) {
   throw Error(ErrorCode::kArgument, "Expected a positive definite matrix of the layer's inputs, got none");
 }
 
-// { weights, gram, rows, cols, unitRows, unitCols, kept, of, removals, removed, isa, threads }: see
-// SparseGptTask; gram is H with its damping.
+// What methods that choose masks take: { weights, gram, damping, rows, cols, unitRows, unitCols, kept, of,
+// removals, removed }.
+struct MaskTask {
+  explicit MaskTask(const Arguments& given) {
+    grid.rows = given.Positive("rows");
+    grid.cols = given.Positive("cols");
+    grid.unit = {given.Positive("unitRows"), given.Positive("unitCols"), given.Size("kept"),
+                 given.Size("of")};
+    if (grid.unit.of != 0 && (grid.unit.rows * grid.unit.cols != 1 || grid.unit.kept > grid.unit.of))
+      throw Error(ErrorCode::kArgument, "Expected N:M with N at most M, in units of one weight");
+    removals = given.Size("removals");
+    if (removals > MultiplySizes(grid.unit_rows(), grid.unit_cols()))
+      throw Error(ErrorCode::kArgument, "Expected at most as many removals as units");
+    weights = given.Doubles("weights", {grid.rows, grid.cols});
+    removed = given.Bytes("removed", {grid.unit_rows(), grid.unit_cols()});
+    gram = given.Doubles("gram", {grid.cols, grid.cols});
+    damping = given.Number("damping");
+  }
+  UnitGrid grid;
+  size_t removals;
+  double* weights;
+  uint8_t* removed;
+  const double* gram;
+  double damping;
+};
+
+// A MaskTask, isa and threads: see SparseGptTask.
 Napi::Value PruneSparseGpt(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const Arguments given(info);
-    SparseGptTask task{};
-    task.rows = given.Positive("rows");
-    task.cols = given.Positive("cols");
-    task.unit = {given.Positive("unitRows"), given.Positive("unitCols"), given.Size("kept"),
-                 given.Size("of")};
-    if (task.unit.of != 0 && (task.unit.rows * task.unit.cols != 1 || task.unit.kept > task.unit.of))
-      throw Error(ErrorCode::kArgument, "Expected N:M with N at most M, in units of one weight");
-    const size_t unit_rows = (task.rows - 1) / task.unit.rows + 1;
-    const size_t unit_cols = (task.cols - 1) / task.unit.cols + 1;
-    task.removals = given.Size("removals");
-    if (task.removals > unit_rows * unit_cols)
-      throw Error(ErrorCode::kArgument, "Expected at most as many removals as units");
-    task.weights = given.Doubles("weights", {task.rows, task.cols});
-    task.removed = given.Bytes("removed", {unit_rows, unit_cols});
-    const double* gram = given.Doubles("gram", {task.cols, task.cols});
+    const MaskTask task(given);
     return AsyncWork::Start(given.object(), [=, &kernels = given.Kernels(), threads = given.Threads()] {
       ThreadTeam team(threads);
-      Solver solver(kernels, &team, task.cols);
-      AlignedBuffer<double> factor(MultiplySizes(task.cols, task.cols));
-      if (!solver.InverseFactor(gram, factor.data(), task.cols)) NotDefinite();
-      SparseGptTask ready = task;
-      ready.factor = factor.data();
-      SparseGpt(ready, solver);
+      Solver solver(kernels, &team, task.grid.cols);
+      AlignedBuffer<double> factor(MultiplySizes(task.grid.cols, task.grid.cols));
+      if (!solver.InverseFactor(task.gram, task.damping, factor.data(), task.grid.cols)) NotDefinite();
+      SparseGpt({task.weights, task.grid, factor.data(), task.removals, task.removed}, solver);
     });
   });
 }
 
-// { gram, target, kept, weights, rows, cols, isa, threads }: see RefitTask.
+// A MaskTask, isa and threads: see AdmmTask. Only writes `removed`.
+Napi::Value ChooseByAdmm(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const Arguments given(info);
+    const MaskTask task(given);
+    return AsyncWork::Start(given.object(), [=, &kernels = given.Kernels(), threads = given.Threads()] {
+      ThreadTeam team(threads);
+      Solver solver(kernels, &team, task.grid.cols);
+      if (!AdmmMask({task.weights, task.gram, task.damping, task.grid, task.removals, task.removed}, solver))
+        NotDefinite();
+    });
+  });
+}
+
+// { gram, ridge, target, kept, weights, rows, cols, isa, threads }: see RefitTask.
 Napi::Value RefitWeights(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const Arguments given(info);
@@ -140,6 +172,7 @@ Napi::Value RefitWeights(const Napi::CallbackInfo& info) {
     task.rows = given.Positive("rows");
     task.cols = given.Positive("cols");
     task.gram = given.Doubles("gram", {task.cols, task.cols});
+    task.ridge = given.Number("ridge");
     task.target = given.Doubles("target", {task.rows, task.cols});
     task.kept = given.Bytes("kept", {task.rows, task.cols});
     task.weights = given.Doubles("weights", {task.rows, task.cols});
@@ -156,6 +189,7 @@ void DefineLinalg(Napi::Env env, Napi::Object exports) {
   exports.Set("addCrossProduct", Napi::Function::New<AddCrossProduct>(env));
   exports.Set("addProduct", Napi::Function::New<AddProduct>(env));
   exports.Set("pruneSparseGpt", Napi::Function::New<PruneSparseGpt>(env));
+  exports.Set("chooseByAdmm", Napi::Function::New<ChooseByAdmm>(env));
   exports.Set("refitWeights", Napi::Function::New<RefitWeights>(env));
 }
 

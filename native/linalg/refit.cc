@@ -40,6 +40,7 @@ bool SolveGroup(const RefitTask& task, const std::vector<size_t>& order, Group g
   for (size_t i = 0; i < n; ++i) {
     const double* row = task.gram + work.columns[i] * task.cols;
     for (size_t j = 0; j <= i; ++j) work.factor[i * n + j] = row[work.columns[j]];
+    work.factor[i * n + i] += task.ridge;
   }
   if (!work.solver.Factor(work.factor.data(), n)) return false;
   ParallelFor(work.solver.team(), group.end - group.begin, [&](size_t i, size_t thread) {

@@ -161,10 +161,11 @@ void Solver::InvertLower(double* l, size_t n) {
   }
 }
 
-bool Solver::InverseFactor(const double* h, double* u, size_t n) {
+bool Solver::InverseFactor(const double* h, double diagonal, double* u, size_t n) {
   const size_t last = n - 1;
   for (size_t i = 0; i < n; ++i) {
     for (size_t j = 0; j <= i; ++j) u[i * n + j] = h[(last - j) * n + last - i];
+    u[i * n + i] += diagonal;
     std::fill(u + i * n + i + 1, u + (i + 1) * n, 0.0);
   }
   if (!Factor(u, n)) return false;

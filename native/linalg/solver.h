@@ -44,10 +44,11 @@ class Solver {
   // L^-1 in place, L[n, n] lower triangular.
   void InvertLower(double* l, size_t n);
 
-  // The upper triangular U with U^T U = H^-1, from the lower triangle of h[n, n]: factor H from its last row
-  // up, H = R R^T with R upper triangular, then U = R^-1. Half the work of inverting H and factoring that.
-  // `u` is [n, n]; its lower triangle becomes zero. False when H is not positive definite.
-  bool InverseFactor(const double* h, double* u, size_t n);
+  // The upper triangular U with U^T U = H^-1, from the lower triangle of h[n, n] and what is added to its
+  // diagonal: factor H from its last row up, H = R R^T with R upper triangular, then U = R^-1. Half the work
+  // of inverting H and factoring that. `u` is [n, n]; its lower triangle becomes zero. False when H is not
+  // positive definite.
+  bool InverseFactor(const double* h, double diagonal, double* u, size_t n);
 
   ThreadTeam* team() const { return team_; }
 

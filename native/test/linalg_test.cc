@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "isa/isa.h"
+#include "linalg/admm.h"
 #include "linalg/refit.h"
 #include "linalg/solver.h"
 #include "linalg/sparse_gpt.h"
@@ -68,19 +69,19 @@ TEST(Linalg, WhatIsNotPositiveDefiniteIsRefused) {
   Matrix a = Gram(100, 5);
   a[80 * 100 + 80] = -1;
   Matrix u(100 * 100);
-  EXPECT_FALSE(solver.InverseFactor(a.data(), u.data(), 100));
+  EXPECT_FALSE(solver.InverseFactor(a.data(), 0, u.data(), 100));
   a[80 * 100 + 80] = std::nan("");
   EXPECT_FALSE(solver.Factor(a.data(), 100));
 }
 
-// U^T U H = I, up to the condition of H.
+// U^T U (H + 0.5 I) = I, up to the condition of H.
 TEST(Linalg, InverseFactorIsUpperAndInverts) {
   ThreadTeam team(2);
   for (const size_t n : kSizes) {
     const Matrix h = Gram(n, 6);
     Matrix u(n * n);
     Solver solver(Fastest(), &team, n);
-    ASSERT_TRUE(solver.InverseFactor(h.data(), u.data(), n));
+    ASSERT_TRUE(solver.InverseFactor(h.data(), 0.5, u.data(), n));
     Matrix inverse(n * n);
     for (size_t i = 0; i < n; ++i) {
       for (size_t j = 0; j < i; ++j) ASSERT_EQ(u[i * n + j], 0);
@@ -92,7 +93,7 @@ TEST(Linalg, InverseFactorIsUpperAndInverts) {
     for (size_t i = 0; i < n; ++i) {
       for (size_t j = 0; j < n; ++j) {
         double sum = 0;
-        for (size_t k = 0; k < n; ++k) sum += inverse[i * n + k] * h[k * n + j];
+        for (size_t k = 0; k < n; ++k) sum += inverse[i * n + k] * (h[k * n + j] + (k == j ? 0.5 : 0));
         ASSERT_NEAR(sum, i == j ? 1 : 0, 1e-10) << n;
       }
     }
@@ -110,10 +111,10 @@ Pruned Prune(const KernelTable& kernels, size_t threads, UnitShape unit, size_t 
   Matrix u(kCols * kCols);
   ThreadTeam team(threads);
   Solver solver(kernels, &team, kCols);
-  EXPECT_TRUE(solver.InverseFactor(h.data(), u.data(), kCols));
+  EXPECT_TRUE(solver.InverseFactor(h.data(), 0, u.data(), kCols));
   Pruned result{Random(kRows * kCols, 8), {}};
   result.removed.resize((kRows + unit.rows - 1) / unit.rows * ((kCols + unit.cols - 1) / unit.cols));
-  SparseGpt({result.weights.data(), kRows, kCols, u.data(), unit, removals, result.removed.data()}, solver);
+  SparseGpt({result.weights.data(), {kRows, kCols, unit}, u.data(), removals, result.removed.data()}, solver);
   return result;
 }
 
@@ -131,7 +132,30 @@ TEST(Linalg, SparseGptIsTheSameOnEveryInstructionSetAndNumberOfThreads) {
   }
 }
 
-// At the least squares the gradient over kept weights is zero: gram w - target = 0 there.
+std::vector<uint8_t> MaskByAdmm(const KernelTable& kernels, size_t threads, UnitShape unit, size_t removals) {
+  constexpr size_t kRows = 70, kCols = 300;
+  const Matrix weights = Random(kRows * kCols, 8);
+  const Matrix h = Gram(kCols, 7);
+  const UnitGrid grid{kRows, kCols, unit};
+  ThreadTeam team(threads);
+  Solver solver(kernels, &team, kCols);
+  std::vector<uint8_t> removed(grid.unit_rows() * grid.unit_cols());
+  EXPECT_TRUE(AdmmMask({weights.data(), h.data(), 0.1, grid, removals, removed.data()}, solver));
+  return removed;
+}
+
+TEST(Linalg, AdmmIsTheSameOnEveryInstructionSetAndNumberOfThreads) {
+  for (const UnitShape unit :
+       {UnitShape{1, 1, 0, 0}, UnitShape{16, 1, 0, 0}, UnitShape{3, 5, 0, 0}, UnitShape{1, 1, 2, 4}}) {
+    const std::vector<uint8_t> one = MaskByAdmm(*AvailableKernels().front(), 1, unit, 200);
+    for (const KernelTable* kernels : AvailableKernels()) {
+      EXPECT_EQ(one, MaskByAdmm(*kernels, 3, unit, 200)) << kernels->isa;
+    }
+    EXPECT_EQ(std::count(one.begin(), one.end(), 1), unit.of == 0 ? 200 : 70 * 300 / 2);
+  }
+}
+
+// At the least squares the gradient over kept weights is zero: (gram + ridge) w - target = 0 there.
 TEST(Linalg, RefitSolvesTheNormalEquationsOfEveryMask) {
   constexpr size_t kRows = 40, kCols = 90;
   const Matrix gram = Gram(kCols, 9);
@@ -144,15 +168,15 @@ TEST(Linalg, RefitSolvesTheNormalEquationsOfEveryMask) {
         kept[row * kCols + col] = (row / shared * 7 + col * 5) % 3 != 0;
     }
     Matrix weights(kRows * kCols, 1);
-    ASSERT_TRUE(
-        Refit({gram.data(), target.data(), kept.data(), weights.data(), kRows, kCols}, Fastest(), team));
+    ASSERT_TRUE(Refit({gram.data(), 0.25, target.data(), kept.data(), weights.data(), kRows, kCols},
+                      Fastest(), team));
     for (size_t row = 0; row < kRows; ++row) {
       for (size_t col = 0; col < kCols; ++col) {
         if (kept[row * kCols + col] == 0) {
           ASSERT_EQ(weights[row * kCols + col], 0);
           continue;
         }
-        double gradient = -target[row * kCols + col];
+        double gradient = 0.25 * weights[row * kCols + col] - target[row * kCols + col];
         for (size_t k = 0; k < kCols; ++k) gradient += gram[col * kCols + k] * weights[row * kCols + k];
         ASSERT_NEAR(gradient, 0, 1e-11) << shared;
       }

@@ -1,12 +1,16 @@
+export { type RecalibrateOptions, recalibrateBatchNorm } from './batch_norm.js';
+export type { LowRank } from './low_rank.js';
 export {
   type Allocation,
   allocations,
   type CalibratedOptions,
+  type Compensation,
   type PruneMethod,
   pruneMethods,
 } from './options.js';
-export { type CalibratedPruning, pruneCalibrated } from './prune.js';
+export { pruneCalibrated } from './prune.js';
 export { parseRecipe, type Recipe, withHistory } from './recipe.js';
+export type { CalibratedPruning } from './run.js';
 export { type Samples, samplesFrom } from './samples.js';
 export type { SolvedLayer } from './solve.js';
 export type { PruneState } from './state.js';

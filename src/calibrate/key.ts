@@ -4,7 +4,7 @@ import type { CalibratedOptions } from './options.js';
 import type { Samples } from './samples.js';
 
 /** Options that change how fast a run is, or what it tells, but not what comes out. */
-const neutral = new Set(['state', 'onProgress', 'threads']);
+const neutral = new Set(['state', 'onProgress', 'threads', 'activationBytes']);
 
 /** A hash of all that the result of a calibrated pruning depends on. */
 export function runKey(graph: Graph, samples: Samples, options: CalibratedOptions): string {

@@ -3,12 +3,15 @@ import { readElements } from '../graph/data.js';
 import type { Graph, Node, TensorData } from '../graph/graph.js';
 import type { Layer } from '../graph/layers.js';
 import { freshName, useCounts } from '../prune/uses.js';
+import type { LowRank } from './low_rank.js';
 
 /** New values of a layer: weights in (group, output, input) order, and what is added to its outputs. */
 export interface LayerValues {
   readonly weights: Float32Array;
   /** [groups * outputs], before a Gemm's alpha; undefined: nothing. */
   readonly bias?: Float32Array | undefined;
+  /** Of MatMul and Gemm only, before a Gemm's alpha. */
+  readonly lowRank?: LowRank | undefined;
 }
 
 /**
@@ -28,9 +31,56 @@ export function replaceLayer(
   constants.set(weight, floats(dims, stored(layer, values.weights)));
   let result: Graph = { ...graph, constants };
   if (shared) result = mapNodes(result, nodes, (node) => ({ ...node, inputs: node.inputs.with(1, weight) }));
-  const { bias } = values;
-  if (bias === undefined) return result;
-  return nodes.reduce((current, name) => addBias(current, name, bias), result);
+  const { bias, lowRank } = values;
+  if (bias !== undefined) result = nodes.reduce((current, name) => addBias(current, name, bias), result);
+  return lowRank === undefined ? result : addLowRank(result, nodes, lowRank);
+}
+
+/** y + (x down) up behind nodes that multiply x by a matrix: what the compiler makes one step with the product. */
+function addLowRank(graph: Graph, names: readonly string[], { rank, down, up }: LowRank): Graph {
+  const first = graph.nodes.find(({ name }) => name === names[0]) as Node;
+  const weight = first.inputs[1] ?? '';
+  const alpha = first.op === 'Gemm' ? floatAttribute(first, 'alpha', 1) : 1;
+  const constants = new Map(graph.constants);
+  const [inner, outer] = ['down', 'up'].map((part) => {
+    const name = freshName(graph, constants, `${weight}_${part}`);
+    constants.set(name, floats([0], new Float32Array(0))); // takes the name
+    return name;
+  }) as [string, string];
+  constants.set(inner, floats([down.length / rank, rank], down));
+  constants.set(
+    outer,
+    floats(
+      [rank, up.length / rank],
+      up.map((value) => value * alpha),
+    ),
+  );
+  let result: Graph = { ...graph, constants };
+  for (const name of names) result = withCorrection(result, name, inner, outer);
+  return result;
+}
+
+function withCorrection(graph: Graph, name: string, inner: string, outer: string): Graph {
+  const node = graph.nodes.find((candidate) => candidate.name === name) as Node;
+  const [output = ''] = node.outputs;
+  const [plain, between, correction] = ['without_correction', 'down', 'up'].map((part) =>
+    freshName(graph, graph.constants, `${output}_${part}`),
+  ) as [string, string, string];
+  const make = (op: string, part: string, inputs: readonly string[], result: string): Node => ({
+    name: freshNodeName(graph, `${name}_${part}`),
+    op,
+    domain: '',
+    inputs,
+    outputs: [result],
+    attributes: new Map(),
+  });
+  const added = [
+    { ...node, outputs: node.outputs.with(0, plain) },
+    make('MatMul', 'down', [node.inputs[0] ?? '', inner], between),
+    make('MatMul', 'up', [between, outer], correction),
+    make('Add', 'correction', [plain, correction], output),
+  ];
+  return { ...graph, nodes: graph.nodes.flatMap((found) => (found.name === name ? added : [found])) };
 }
 
 /** Weights in the order of the constant, from (group, output, input) order. */

@@ -8,50 +8,67 @@ export interface Resources {
   readonly threads: number;
 }
 
+/** Writes the rows that it is asked for to `out`, one after the other. */
+export type ReadRows = (rows: Uint32Array, out: Float32Array) => void;
+
+/** Rows of one group of a layer. */
+export interface RowReaders {
+  readonly x: ReadRows;
+  /** undefined where `cross` is not wanted. */
+  readonly y?: ReadRows | undefined;
+  /** undefined where there are no `corrections`. */
+  readonly corrections?: ReadRows | undefined;
+}
+
 const batchRows = 512;
 
 /**
  * First and second moments of the rows that one group of a layer sees: x in the network pruned so far, y in the dense
- * one. Rows are gathered in batches and forgotten; sums are float64.
+ * one, and of corrections c, by which the outputs of the layer should differ from those of the dense network. Rows are
+ * gathered in batches and forgotten; sums are float64. Sums become means when `finish` is called.
  */
 export class Moments {
   rows = 0;
-  /** Sums of x and of y: [inputs]. */
-  readonly sumX: Float64Array;
-  readonly sumY: Float64Array;
+  /** Of x, y and c: [inputs], [inputs], [corrections]. */
+  readonly meanX: Float64Array;
+  readonly meanY: Float64Array;
+  readonly meanC: Float64Array;
   /** x^T x, lower triangle: [inputs, inputs]. */
   readonly gram: Float64Array;
   /** y^T x: [inputs, inputs]. */
   readonly cross: Float64Array;
+  /** c^T x: [corrections, inputs]. */
+  readonly corrections: Float64Array;
   readonly #resources: Resources;
-  readonly #inputs: number;
   readonly #x: Float32Array;
   readonly #y: Float32Array;
+  readonly #c: Float32Array;
   #filled = 0;
 
-  /** @param paired whether y differs from x and is given; without it `cross` and `sumY` stay empty. */
-  constructor(resources: Resources, inputs: number, paired: boolean) {
+  /**
+   * @param paired whether y differs from x and is given; without it `cross` and `meanY` stay empty
+   * @param corrections how many numbers a row of c has
+   */
+  constructor(resources: Resources, inputs: number, paired: boolean, corrections: number) {
     this.#resources = resources;
-    this.#inputs = inputs;
-    this.sumX = new Float64Array(inputs);
-    this.sumY = new Float64Array(paired ? inputs : 0);
+    this.meanX = new Float64Array(inputs);
+    this.meanY = new Float64Array(paired ? inputs : 0);
+    this.meanC = new Float64Array(corrections);
     this.gram = new Float64Array(inputs * inputs);
     this.cross = new Float64Array(paired ? inputs * inputs : 0);
+    this.corrections = new Float64Array(corrections * inputs);
     this.#x = new Float32Array(batchRows * inputs);
-    this.#y = new Float32Array(paired ? batchRows * inputs : 0);
+    this.#y = new Float32Array(batchRows * this.meanY.length);
+    this.#c = new Float32Array(batchRows * corrections);
   }
 
-  /** Adds rows: `readX` and `readY` write those of the chosen ones that they are asked for. */
-  async add(
-    chosen: Uint32Array,
-    readX: (rows: Uint32Array, out: Float32Array) => void,
-    readY?: (rows: Uint32Array, out: Float32Array) => void,
-  ): Promise<void> {
+  /** Adds the chosen rows. */
+  async add(chosen: Uint32Array, { x, y, corrections }: RowReaders): Promise<void> {
     for (let at = 0; at < chosen.length; ) {
       const rows = chosen.subarray(at, at + batchRows - this.#filled);
-      const start = this.#filled * this.#inputs;
-      readX(rows, this.#x.subarray(start));
-      if (this.#y.length > 0) readY?.(rows, this.#y.subarray(start));
+      x(rows, this.#x.subarray(this.#filled * this.meanX.length));
+      y?.(rows, this.#y.subarray(this.#filled * this.meanY.length));
+      corrections?.(rows, this.#c.subarray(this.#filled * this.meanC.length));
       at += rows.length;
       this.#filled += rows.length;
       if (this.#filled === batchRows) await this.#flush();
@@ -60,9 +77,10 @@ export class Moments {
 
   /**
    * Ends the counting.
+   * @param centred whether the products are to be covariances: less the products of the means
    * @throws EspalierError ERR_ESPALIER_INPUT when there were no rows, or a value among them is not finite
    */
-  async finish(layer: string): Promise<void> {
+  async finish(layer: string, centred: boolean): Promise<void> {
     await this.#flush();
     if (this.rows === 0) {
       throw new EspalierError(
@@ -70,11 +88,26 @@ export class Moments {
         `Expected calibration data for layer "${layer}", got no rows`,
       );
     }
-    if ([...this.sumX, ...this.sumY].every(Number.isFinite)) return;
-    throw new EspalierError(
-      'ERR_ESPALIER_INPUT',
-      `Expected finite inputs of layer "${layer}" on the calibration data, got NaN or infinity`,
-    );
+    const parts = [
+      { means: this.meanX, products: this.gram },
+      { means: this.meanY, products: this.cross },
+      { means: this.meanC, products: this.corrections },
+    ];
+    if (!parts.every(({ means }) => means.every(Number.isFinite))) {
+      throw new EspalierError(
+        'ERR_ESPALIER_INPUT',
+        `Expected finite inputs of layer "${layer}" on the calibration data, got NaN or infinity`,
+      );
+    }
+    for (const { means } of parts)
+      for (let i = 0; i < means.length; i++) means[i] = (means[i] as number) / this.rows;
+    for (const { means, products } of parts) {
+      for (let i = 0, at = 0; i < means.length; i++) {
+        const shift = centred ? (means[i] as number) : 0;
+        for (let j = 0; j < this.meanX.length; j++, at++)
+          products[at] = (products[at] as number) / this.rows - shift * (this.meanX[j] as number);
+      }
+    }
   }
 
   async #flush(): Promise<void> {
@@ -82,16 +115,21 @@ export class Moments {
     if (rows === 0) return;
     this.#filled = 0;
     this.rows += rows;
+    const x = this.#x.subarray(0, rows * this.meanX.length);
+    await this.#addBatch(x, x, this.meanX, this.gram);
+    await this.#addBatch(this.#y, x, this.meanY, this.cross);
+    await this.#addBatch(this.#c, x, this.meanC, this.corrections);
+  }
+
+  /** Adds a batch to its sums, and its products with x. */
+  async #addBatch(batch: Float32Array, x: Float32Array, sums: Float64Array, product: Float64Array) {
+    if (sums.length === 0) return;
+    const rows = x.length / this.meanX.length;
+    const own = batch === x ? x : batch.subarray(0, rows * sums.length);
+    addRows(own, sums);
+    const shape = { rows, xCols: sums.length, yCols: this.meanX.length };
     const { linalg, isa, threads } = this.#resources;
-    const cols = this.#inputs;
-    const x = this.#x.subarray(0, rows * cols);
-    const shape = { rows, cols, isa, threads };
-    addRows(x, this.sumX);
-    await linalg.addCrossProduct({ x, y: x, product: this.gram, ...shape });
-    if (this.#y.length === 0) return;
-    const y = this.#y.subarray(0, rows * cols);
-    addRows(y, this.sumY);
-    await linalg.addCrossProduct({ x: y, y: x, product: this.cross, ...shape });
+    await linalg.addCrossProduct({ x: own, y: x, product, ...shape, isa, threads });
   }
 }
 

@@ -7,18 +7,33 @@ import { type ImportanceName, importanceNames, methodTraits } from '../prune/met
 import { type PruneOptions, pruneEntries } from '../prune/options.js';
 import type { PruneState } from './state.js';
 
-export const pruneMethods = ['sparsegpt', ...importanceNames] as const;
-export type PruneMethod = 'sparsegpt' | ImportanceName;
+/** Methods that choose layer by layer, on the way. */
+const choosers = ['sparsegpt', 'admm'] as const;
+type Chooser = (typeof choosers)[number];
 
-export const allocations = ['uniform', 'global', 'er', 'erk', 'lamp', 'owl'] as const;
+export const pruneMethods = [...choosers, ...importanceNames] as const;
+export type PruneMethod = Chooser | ImportanceName;
+
+export const allocations = ['uniform', 'global', 'er', 'erk', 'lamp', 'owl', 'error'] as const;
 export type Allocation = (typeof allocations)[number];
 
 /** What {@link pruneCalibrated} takes: what planning takes, and how the data are used. */
 export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
   /** How weights are chosen. Default: sparsegpt. A method brings the scope of its paper, unless `scope` is given. */
   readonly method?: PruneMethod | undefined;
-  /** Whether kept weights and biases are fitted to the dense network's outputs, layer after layer. Default: true. */
+  /**
+   * Whether kept weights and biases are fitted to the dense network's outputs, layer after layer. Default: true, unless
+   * `compensate` is bias.
+   */
   readonly refit?: boolean | undefined;
+  /**
+   * What makes up for what is removed without a change of what is kept: `bias`, for the mean of each output (instead of
+   * the refit, which fits biases too), or `low-rank:R`, a product of rank R beside each MatMul and Gemm, R cut to a quarter
+   * of the layer's sides.
+   */
+  readonly compensate?: Compensation | undefined;
+  /** Whether batch normalisations are given the statistics of the pruned network afterwards. Default: false. */
+  readonly recalibrateBatchNorm?: boolean | undefined;
   /** How the sparsity is spread over layers. Default: uniform. */
   readonly allocation?: Allocation | undefined;
   /** Bounds for every layer where the allocation is not uniform. Default: 0 and 0.99. */
@@ -30,6 +45,11 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
   readonly damping?: number | undefined;
   /** How strongly the refit holds on to the dense weights, in the same unit. Default: 0.01. */
   readonly ridge?: number | undefined;
+  /**
+   * Activations that are kept between layers, in bytes; beyond it they are computed again. Default: half the size of the
+   * model, at least 256 MiB. The result does not depend on it.
+   */
+  readonly activationBytes?: number | undefined;
   /** Gradients by weight name, for the methods that need them. */
   readonly gradients?: Gradients | undefined;
   /** Of method random. Default: 0. */
@@ -42,6 +62,8 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
   readonly onProgress?: ((share: number) => void) | undefined;
 }
 
+export type Compensation = 'bias' | `low-rank:${number}`;
+
 const positive = v.pipe(
   v.number('a number above 0'),
   v.check((value) => value > 0 && Number.isFinite(value), 'a number above 0'),
@@ -50,12 +72,12 @@ const share = v.pipe(
   v.number('a number in [0, 1)'),
   v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
 );
-const whole = (least: number) =>
+const whole = (least: number, most = 2 ** 31) =>
   v.pipe(
     v.number('a number'),
     v.integer('an integer'),
     v.minValue(least, `at least ${least}`),
-    v.maxValue(2 ** 31, 'at most 2^31'),
+    v.maxValue(most, `at most ${most}`),
   );
 
 const { importance: _importance, scope, ...planning } = pruneEntries;
@@ -64,13 +86,21 @@ const schema = optionsObject({
   ...planning,
   scope: v.optional(scope.wrapped),
   method: v.optional(v.picklist(pruneMethods, `one of ${pruneMethods.join(', ')}`), 'sparsegpt'),
-  refit: v.optional(v.boolean('a boolean'), true),
+  refit: v.optional(v.boolean('a boolean')),
+  compensate: v.optional(
+    v.custom<Compensation>(
+      (value) => value === 'bias' || (typeof value === 'string' && /^low-rank:[1-9]\d{0,5}$/.test(value)),
+      'bias or low-rank:R with a rank R',
+    ),
+  ),
+  recalibrateBatchNorm: v.optional(v.boolean('a boolean'), false),
   allocation: v.optional(v.picklist(allocations, `one of ${allocations.join(', ')}`), 'uniform'),
   minSparsity: v.optional(share, 0),
   maxSparsity: v.optional(share, 0.99),
   rows: v.optional(whole(1), 32768),
   damping: v.optional(positive, 0.01),
   ridge: v.optional(positive, 0.01),
+  activationBytes: v.optional(whole(0, Number.MAX_SAFE_INTEGER)),
   gradients: v.optional(
     v.custom<Gradients>((value) => value instanceof Map, 'a Map of tensors by weight name'),
   ),
@@ -89,22 +119,27 @@ export type ResolvedCalibratedOptions = ReturnType<typeof parseCalibratedOptions
 /** @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is unknown, missing, out of range, or contradicts another. */
 export function parseCalibratedOptions(options: unknown, where = 'pruneCalibrated options') {
   const parsed = parseOptions(schema, options, where);
-  const { method, allocation } = parsed;
-  const traits = method === 'sparsegpt' ? undefined : methodTraits(method);
+  const { method, allocation, compensate } = parsed;
+  const chooser = choosers.find((name) => name === method);
+  const traits = chooser === undefined ? methodTraits(method as ImportanceName) : undefined;
   const resolvedScope = parsed.scope ?? (traits?.scope === 'row' ? 'row' : 'layer');
-  if (method === 'sparsegpt' && resolvedScope !== 'layer') {
-    throw new EspalierError(
-      'ERR_ESPALIER_ARGUMENT',
-      `Expected ${where}.scope to be layer for sparsegpt, which chooses layer by layer, got ${resolvedScope}`,
-    );
-  }
-  if (allocation !== 'uniform' && resolvedScope === 'global') {
-    throw new EspalierError(
-      'ERR_ESPALIER_ARGUMENT',
-      `Expected either ${where}.allocation or a global scope, got ${allocation} and global`,
-    );
-  }
+  const refit = parsed.refit ?? compensate !== 'bias';
+  const refuse = (expected: string, got: string) =>
+    new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected ${expected}, got ${got}`);
+  if (chooser !== undefined && resolvedScope !== 'layer')
+    throw refuse(`${where}.scope to be layer for ${method}, which chooses layer by layer`, resolvedScope);
+  if (allocation !== 'uniform' && resolvedScope === 'global')
+    throw refuse(`either ${where}.allocation or a global scope`, `${allocation} and global`);
+  if (refit && compensate === 'bias')
+    throw refuse(`either ${where}.refit, which fits biases too, or compensate bias`, 'both');
+  const rank = compensate?.startsWith('low-rank:') ? Number(compensate.slice('low-rank:'.length)) : 0;
+  const solves = chooser !== undefined || refit || compensate !== undefined;
   const needsData =
-    method === 'sparsegpt' || parsed.refit || traits?.needs === 'statistics' || allocation === 'owl';
-  return { ...parsed, scope: resolvedScope, needsData };
+    solves || traits?.needs === 'statistics' || needsStatistics(allocation) || parsed.recalibrateBatchNorm;
+  return { ...parsed, scope: resolvedScope, chooser, refit, rank, solves, needsData };
+}
+
+/** Whether an allocation looks at the inputs of layers. */
+export function needsStatistics(allocation: Allocation): boolean {
+  return allocation === 'owl' || allocation === 'error';
 }

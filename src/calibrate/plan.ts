@@ -1,17 +1,17 @@
 import type { Graph } from '../graph/graph.js';
 import { isKept } from '../prune/mask.js';
-import { importanceByName, methodTraits } from '../prune/methods.js';
+import { type ImportanceName, importanceByName, methodTraits } from '../prune/methods.js';
 import type { LayerPruneOptions } from '../prune/options.js';
 import { type PlannedLayer, type PruningPlan, planPruning } from '../prune/plan.js';
 import { type PruningTarget, selectTargets } from '../prune/targets.js';
 import { allocate } from './allocate.js';
-import type { ResolvedCalibratedOptions } from './options.js';
+import { needsStatistics, type ResolvedCalibratedOptions } from './options.js';
 import type { Samples } from './samples.js';
 import { activationStatistics, type Sighted, sightedTargets } from './statistics.js';
 
 export interface PlannedCalibration {
   readonly targets: readonly Sighted[];
-  /** For sparsegpt only the sparsities count: its masks are chosen on the way. */
+  /** For methods that choose on the way only the sparsities count. */
   readonly plan: PruningPlan;
 }
 
@@ -22,31 +22,26 @@ export async function planCalibrated(
   options: ResolvedCalibratedOptions,
   onProgress: (share: number) => void,
 ): Promise<PlannedCalibration> {
-  const { method, allocation, gradients, seed, rows, threads } = options;
+  const { method, chooser, allocation, gradients, seed, rows, threads } = options;
+  const scored: ImportanceName = chooser === undefined ? (method as ImportanceName) : 'magnitude';
   const { sparsity, pattern, include, exclude, operators, layers, scope } = options;
   const planning = { sparsity, pattern, include, exclude, operators, layers };
   const uniform = planPruning(graph, planning);
   const selected = targetsOf(graph, uniform, planning);
-  const needs = method === 'sparsegpt' ? undefined : methodTraits(method).needs;
   const statistics =
-    needs === 'statistics' || allocation === 'owl'
+    methodTraits(scored).needs === 'statistics' || needsStatistics(allocation)
       ? await activationStatistics(graph, sightedTargets(graph, selected), samples, {
           rowsPerSample: Math.ceil(rows / samples.length),
           threads,
           onSample: (index) => onProgress((index + 1) / samples.length),
         })
       : undefined;
-  const importance = importanceByName(method === 'sparsegpt' ? 'magnitude' : method, {
-    graph,
-    statistics,
-    gradients,
-    seed,
-  });
+  const importance = importanceByName(scored, { graph, statistics, gradients, seed });
   const own = allocate(graph, uniform, selected, options, { importance, statistics });
   const merged: Record<string, LayerPruneOptions> = { ...layers };
   for (const [name, share] of own) merged[name] = { ...merged[name], sparsity: share };
   const plan = planPruning(graph, { ...planning, layers: merged, scope, importance });
-  const named = method === 'sparsegpt' ? { ...plan.options, importance: 'sparsegpt' } : plan.options;
+  const named = chooser === undefined ? plan.options : { ...plan.options, importance: chooser };
   const targets = targetsOf(graph, plan, { ...planning, layers: merged });
   return { targets: sightedTargets(graph, targets), plan: { ...plan, options: named } };
 }

@@ -9,7 +9,7 @@ export interface Recipe {
   readonly stages: readonly CalibratedOptions[];
 }
 
-const functionsOnly = ['gradients', 'threads', 'state', 'onProgress'];
+const functionsOnly = ['gradients', 'threads', 'state', 'onProgress', 'activationBytes'];
 
 /**
  * Reads a recipe: the options of {@link pruneCalibrated}, as YAML or JSON, or `stages` with a list of them. Matchers of
@@ -36,8 +36,8 @@ export function withHistory(graph: Graph, stages: readonly CalibratedOptions[]):
   try {
     earlier = JSON.parse(graph.metadata[key] ?? '[]');
   } catch {} // somebody else's, and replaced
-  const plain = stages.map(
-    ({ gradients: _gradients, threads: _threads, state: _state, onProgress: _on, ...rest }) => rest,
+  const plain = stages.map((stage) =>
+    Object.fromEntries(Object.entries(stage).filter(([key]) => !functionsOnly.includes(key))),
   );
   const history = [...(Array.isArray(earlier) ? (earlier as unknown[]) : []), ...plain];
   const text = JSON.stringify(history, (_key, value: unknown) =>

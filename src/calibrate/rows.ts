@@ -17,8 +17,14 @@ export interface LayerRows {
   read(tensor: Tensor, chosen: Uint32Array, group: number, out: Float32Array): void;
 }
 
-/** @throws EspalierError ERR_ESPALIER_UNSUPPORTED for a Gemm whose first input is transposed. */
-export function layerRows(graph: Graph, node: Node, layer: Layer): LayerRows {
+/** @throws EspalierError ERR_ESPALIER_UNSUPPORTED for a Gemm whose first input is transposed, and recurrent layers. */
+export function layerRows(graph: Graph, node: Node | undefined, layer: Layer): LayerRows {
+  if (node === undefined) {
+    throw new EspalierError(
+      'ERR_ESPALIER_UNSUPPORTED',
+      `Expected layer "${layer.name}" to be a Conv, Gemm or MatMul, got ${layer.op}; exclude it from calibration`,
+    );
+  }
   const [input = ''] = node.inputs;
   if (layer.op === 'Conv') return convolutionRows(graph, node, layer, input);
   if (layer.op === 'Gemm' && intAttribute(node, 'transA', 0) !== 0) {

@@ -60,9 +60,11 @@ export class PruneStateFile implements PruneState {
     return this.#layers.get(weight);
   }
 
-  async set(weight: string, { weights, bias, removed }: SolvedLayer): Promise<void> {
-    const parts = [weights, bias ?? new Float32Array(0), removed];
-    const header = { weight, lengths: parts.map(({ length }) => length), hasBias: bias !== undefined };
+  async set(weight: string, { weights, bias, removed, lowRank }: SolvedLayer): Promise<void> {
+    const none = new Float32Array(0);
+    const parts = [weights, bias ?? none, lowRank?.down ?? none, lowRank?.up ?? none, removed];
+    const lengths = parts.map(({ length }) => length);
+    const header = { weight, lengths, hasBias: bias !== undefined, rank: lowRank?.rank ?? 0 };
     const views = parts.map((part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
     await this.#append(header, Buffer.concat(views));
   }
@@ -117,15 +119,21 @@ function readRecords(bytes: Buffer): StateRecord[] {
   return records;
 }
 
-function decodeLayer({ weight, lengths, hasBias }: StateRecord['header'], payload: Uint8Array) {
+function decodeLayer({ weight, lengths, hasBias, rank }: StateRecord['header'], payload: Uint8Array) {
   if (typeof weight !== 'string' || !Array.isArray(lengths)) return undefined;
-  const [weights = 0, bias = 0, removed = 0] = lengths.map(Number);
-  if ((weights + bias) * 4 + removed !== payload.length) return undefined;
+  const counts = lengths.map(Number);
+  const floats = counts.slice(0, -1).reduce((sum, count) => sum + count, 0);
+  if (counts.length !== 5 || floats * 4 + (counts[4] as number) !== payload.length) return undefined;
   const copy = new Uint8Array(payload).buffer; // aligned, which the file need not be
+  const [weights, bias, down, up] = counts.slice(0, -1).map((count, i) => {
+    const before = counts.slice(0, i).reduce((sum, other) => sum + other, 0);
+    return new Float32Array(copy, before * 4, count);
+  }) as [Float32Array, Float32Array, Float32Array, Float32Array];
   const solved: SolvedLayer = {
-    weights: new Float32Array(copy, 0, weights),
-    bias: hasBias === true ? new Float32Array(copy, weights * 4, bias) : undefined,
-    removed: new Uint8Array(copy, (weights + bias) * 4, removed),
+    weights,
+    bias: hasBias === true ? bias : undefined,
+    lowRank: Number(rank) > 0 ? { rank: Number(rank), down, up } : undefined,
+    removed: new Uint8Array(copy, floats * 4),
   };
   return { weight, solved };
 }

@@ -1,4 +1,4 @@
-import type { Graph, Node } from '../graph/graph.js';
+import type { Graph } from '../graph/graph.js';
 import type { ActivationStatistics, InputStatistics } from '../prune/importance_activation.js';
 import type { PruningTarget } from '../prune/targets.js';
 import type { Tensor } from '../tensor.js';
@@ -17,7 +17,7 @@ export function sightedTargets(graph: Graph, targets: readonly PruningTarget[]):
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
   return targets.map((target) => ({
     target,
-    sights: target.nodes.map((name) => layerRows(graph, nodes.get(name) as Node, target.layer)),
+    sights: target.nodes.map((name) => layerRows(graph, nodes.get(name), target.layer)),
   }));
 }
 

@@ -4,6 +4,7 @@ import {
   type Allocation,
   allocations,
   type CalibratedOptions,
+  type Compensation,
   type PruneMethod,
   PruneStateFile,
   parseRecipe,
@@ -27,6 +28,8 @@ export interface CalibratedArguments {
   readonly method?: PruneMethod;
   readonly calibration?: string;
   readonly refit?: boolean;
+  readonly compensate?: Compensation;
+  readonly recalibrateBn?: boolean;
   readonly allocation?: Allocation;
   readonly minSparsity?: number;
   readonly maxSparsity?: number;
@@ -51,6 +54,11 @@ export function addCalibrationOptions(command: Command): Command {
     )
     .option('--refit', 'fit what is kept to the outputs of the dense network (the default with data)')
     .option('--no-refit', 'leave what is kept as the method made it')
+    .option(
+      '--compensate <how>',
+      'bias: for the means of outputs, in place of the refit; low-rank:R: a product of rank R beside each MatMul and Gemm',
+    )
+    .option('--recalibrate-bn', 'give batch normalisations the statistics of the pruned network')
     .addOption(
       new Option('--allocation <name>', 'how the sparsity is spread over layers (default: uniform)').choices(
         allocations,
@@ -71,9 +79,9 @@ export function addCalibrationOptions(command: Command): Command {
 
 /** Whether a command line asks for more than a plan by magnitudes. */
 export function isCalibrated(given: CalibratedArguments): boolean {
-  const { method, calibration, refit, allocation, recipe } = given;
+  const { method, calibration, refit, allocation, recipe, compensate, recalibrateBn } = given;
   return (
-    [calibration, allocation, recipe].some((value) => value !== undefined) ||
+    [calibration, allocation, recipe, compensate, recalibrateBn].some((value) => value !== undefined) ||
     (method !== undefined && method !== 'magnitude') ||
     refit !== undefined
   );
@@ -84,7 +92,7 @@ export function refuseCalibration(given: CalibratedArguments): void {
   if (!isCalibrated(given)) return;
   throw new EspalierError(
     'ERR_ESPALIER_ARGUMENT',
-    'Expected --method, --calibration, --refit, --allocation and --recipe with a pattern of zeros only, got a structure',
+    'Expected --method, --calibration, --refit, --compensate, --recalibrate-bn, --allocation and --recipe with a pattern of zeros only, got a structure',
   );
 }
 
@@ -133,8 +141,20 @@ export async function pruneWithData(
 }
 
 async function stagesOf(given: CalibratedArguments, options: CalibratedOptions): Promise<Recipe> {
-  const { recipe, calibration, method, refit, allocation, minSparsity, maxSparsity, rows, seed } = given;
-  const own = defined({ ...options, method, refit, allocation, minSparsity, maxSparsity, rows, seed });
+  const { recipe, calibration, method, refit, compensate, allocation, minSparsity, maxSparsity, rows, seed } =
+    given;
+  const own = defined({
+    ...options,
+    method,
+    refit,
+    compensate,
+    recalibrateBatchNorm: given.recalibrateBn,
+    allocation,
+    minSparsity,
+    maxSparsity,
+    rows,
+    seed,
+  });
   if (recipe !== undefined) {
     const text = await readFile(recipe, 'utf8').catch((cause: unknown) => {
       throw fileError('a recipe at', recipe, cause);
@@ -143,7 +163,10 @@ async function stagesOf(given: CalibratedArguments, options: CalibratedOptions):
     return { stages: stages.map((stage) => ({ ...stage, ...own })) };
   }
   const data = calibration !== undefined;
-  const usual: CalibratedOptions = { method: data ? 'sparsegpt' : 'magnitude', refit: data };
+  const usual: CalibratedOptions = {
+    method: data ? 'sparsegpt' : 'magnitude',
+    refit: data && compensate !== 'bias',
+  };
   return { stages: [{ ...usual, ...own }] };
 }
 

@@ -3,13 +3,15 @@
  * Matrices are row-major. What comes out does not depend on `isa` nor on `threads`. Promises reject with EspalierError.
  */
 export interface NativeLinalg {
-  /** product[cols, cols] += x^T y, of x[rows, cols] and y alike; the lower triangle alone where y is x. */
+  /** product[xCols, yCols] += x^T y, of x[rows, xCols] and y[rows, yCols]; the lower triangle alone where y is x. */
   addCrossProduct(task: CrossProductTask): Promise<void>;
   /** product[rows, cols] += a[rows, depth] b[depth, cols]. */
   addProduct(task: ProductTask): Promise<void>;
   /** SparseGPT: prunes and updates `weights`, and marks what was removed. ERR_ESPALIER_ARGUMENT: `gram` is not positive definite. */
-  pruneSparseGpt(task: SparseGptTask): Promise<void>;
-  /** weights_S = (gram_SS)^-1 target_S for the kept inputs S of each row. ERR_ESPALIER_ARGUMENT as above. */
+  pruneSparseGpt(task: MaskTask): Promise<void>;
+  /** ADMM: marks what to remove; `weights` stay. ERR_ESPALIER_ARGUMENT as above. */
+  chooseByAdmm(task: MaskTask): Promise<void>;
+  /** weights_S = (gram_SS + ridge)^-1 target_S for the kept inputs S of each row. ERR_ESPALIER_ARGUMENT as above. */
   refitWeights(task: RefitTask): Promise<void>;
 }
 
@@ -23,7 +25,8 @@ export interface CrossProductTask extends Resources {
   readonly y: Float32Array;
   readonly product: Float64Array;
   readonly rows: number;
-  readonly cols: number;
+  readonly xCols: number;
+  readonly yCols: number;
 }
 
 export interface ProductTask extends Resources {
@@ -35,10 +38,11 @@ export interface ProductTask extends Resources {
   readonly cols: number;
 }
 
-export interface SparseGptTask extends Resources {
+export interface MaskTask extends Resources {
   readonly weights: Float64Array;
-  /** [cols, cols], lower triangle: the Hessian with its damping. */
+  /** [cols, cols], lower triangle: the Hessian, and what is added to its diagonal. */
   readonly gram: Float64Array;
+  readonly damping: number;
   readonly rows: number;
   readonly cols: number;
   /** A unit is unitRows x unitCols weights; for N:M one weight, and `kept` of every `of` stay (else both are 0). */
@@ -53,6 +57,8 @@ export interface SparseGptTask extends Resources {
 
 export interface RefitTask extends Resources {
   readonly gram: Float64Array;
+  /** Is added to its diagonal. */
+  readonly ridge: number;
   readonly target: Float64Array;
   /** One byte per weight: 0 = removed. */
   readonly kept: Uint8Array;

@@ -1,10 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { type CalibratedOptions, pruneCalibrated, type Samples } from '../../src/calibrate/index.js';
+import { GraphBuilder } from '../../src/graph/builder.js';
 import type { Graph } from '../../src/graph/graph.js';
 import { Tensor } from '../../src/index.js';
 import type { PlannedLayer } from '../../src/prune/index.js';
 import { chain, randomConstant, seeded, values } from '../prune/graphs.js';
-import { hessian, keepHighest, lowestShare, type Matrix, solve, sparseGpt } from './reference.js';
+import {
+  admmMask,
+  type Choose,
+  hessian,
+  keepHighest,
+  lowestShare,
+  type Matrix,
+  solve,
+  sparseGpt,
+} from './reference.js';
 import { correlated, outputsOf, relativeError } from './support.js';
 
 const [inputs, outputs] = [300, 48];
@@ -82,6 +92,37 @@ describe('SparseGPT', () => {
     expect(await run(1)).toEqual(first);
   });
 });
+
+describe('ADMM', () => {
+  const damping = (0.01 * h.reduce((sum, row, i) => sum + (row[i] as number), 0)) / inputs;
+  const damped = h.map((row, i) => row.map((value, j) => value + (i === j ? damping : 0)));
+
+  test.each([
+    ['unstructured', 0.7, (share: number) => lowestShare(share)],
+    ['4x1', 0.6, (share: number) => lowestShare(share, 4)],
+    ['2:4', 0.5, () => pairs],
+  ] as const)(
+    '%s at %d: the mask of the reference, and below SparseGPT',
+    async (pattern, sparsity, choose) => {
+      const options = { pattern, ...(pattern === '2:4' ? {} : { sparsity }), refit: false, rows: 100000 };
+      const pruned = await pruneCalibrated(graph, samples, { ...options, method: 'admm' });
+      const expected = admmMask(w, damped, choose, sparsity);
+      const got = matrixOf(pruned.graph);
+      const other = got.flat().filter((value, i) => {
+        return (value === 0) !== expected[Math.floor(i / inputs)]?.[i % inputs];
+      });
+      expect(other.length).toBeLessThanOrEqual(2); // two scores may be equal up to rounding
+      expect(layerError(got)).toBeLessThan(await errorOf({ ...options, method: 'sparsegpt' }));
+    },
+  );
+});
+
+/** The two lowest of every four go. */
+const pairs: Choose = (saliencies) =>
+  saliencies.map((row) => {
+    const groups = Array.from({ length: row.length / 4 }, (_, i) => [row.slice(4 * i, 4 * i + 4)]);
+    return groups.flatMap((group) => keepHighest(2)(group)[0] as boolean[]);
+  });
 
 describe('refit', () => {
   test('each row is the ridge solution over its kept inputs, with a free bias', async () => {
@@ -188,7 +229,7 @@ describe('a network of several layers', () => {
     expect(refit).toBeLessThan(0.8 * sparsegpt);
   });
 
-  test.each(['global', 'er', 'erk', 'lamp', 'owl'] as const)(
+  test.each(['global', 'er', 'erk', 'lamp', 'owl', 'error'] as const)(
     'allocation %s removes the share of all units',
     async (allocation) => {
       const { plan } = await pruneCalibrated(unary, scaled, {
@@ -259,6 +300,11 @@ describe('errors', () => {
     [{ sparsity: 0.5, scope: 'global' }, /scope to be layer for sparsegpt/],
     [{ sparsity: 0.5, method: 'taylor' }, /Expected gradients by weight name for method taylor, got none/],
     [{ sparsity: 0.5, ridge: 0 }, /ridge to be a number above 0, got 0/],
+    [{ sparsity: 0.5, compensate: 'low-rank:0' }, /compensate to be bias or low-rank:R with a rank R, got/],
+    [
+      { sparsity: 0.5, compensate: 'bias', refit: true },
+      /either .*refit, which fits biases too, or compensate bias/,
+    ],
     [{ pattern: '2:4', allocation: 'erk' }, /uniform allocation for layer "a", whose pattern 2:4/],
   ] as const)('%o', async (options, message) => {
     await expect(pruneCalibrated(graph, samples, options as unknown as CalibratedOptions)).rejects.toThrow(
@@ -270,6 +316,20 @@ describe('errors', () => {
     const broken = [{ x: new Tensor('float32', new Float32Array(inputs).fill(Number.NaN), [1, inputs]) }];
     await expect(pruneCalibrated(graph, broken, { sparsity: 0.5 })).rejects.toThrow(
       /finite inputs of layer "a" on the calibration data/,
+    );
+  });
+
+  test('recurrent layers are refused', async () => {
+    const g = new GraphBuilder('recurrent');
+    const weight = (dims: readonly number[]) =>
+      g.constant(dims, new Float32Array(dims.reduce((a, b) => a * b)).fill(0.1));
+    const state = g.nodes('LSTM', [g.input('x', [4, 1, 3]), weight([1, 8, 3]), weight([1, 8, 2])], 1, {
+      hidden_size: 2,
+    });
+    const recurrent = g.output('y', state[0] ?? '').build();
+    const feeds = [{ x: new Tensor('float32', new Float32Array(12), [4, 1, 3]) }];
+    await expect(pruneCalibrated(recurrent, feeds, { sparsity: 0.5 })).rejects.toThrow(
+      /Expected layer ".*\.W" to be a Conv, Gemm or MatMul, got LSTM; exclude it from calibration/,
     );
   });
 

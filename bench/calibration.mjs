@@ -1,0 +1,104 @@
+// What pruning by data costs: seconds for single layers of 2,048 rows, and seconds and peak memory for a whole
+// transformer with random weights. Every case runs in a process of its own.
+//
+//   npm run bench:calibration
+//   npm run bench:calibration -- --json bench/results/calibration.json && node bench/report.mjs
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { pruneCalibrated } from '../dist/calibrate/index.js';
+import { GraphBuilder } from '../dist/graph/index.js';
+import { Tensor } from '../dist/index.js';
+import { vit } from '../dist/networks/index.js';
+import { calibrationMarkdown } from './lib/calibration-markdown.mjs';
+import { describeMachine } from './lib/machine.mjs';
+
+/** @import { CalibratedOptions, Samples } from '../dist/calibrate/index.js' */
+/** @import { Graph } from '../dist/graph/index.js' */
+/** @import { CalibrationRow } from './lib/calibration-markdown.mjs' */
+
+const { values } = parseArgs({
+  options: { case: { type: 'string' }, threads: { type: 'string', default: '2' }, json: { type: 'string' } },
+});
+const threads = Number(values.threads);
+
+/** Random numbers in [-1, 1), the same each time. @param {number} length */
+function numbers(length) {
+  let state = 1;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+/** @param {number} outputs @param {number} inputs @returns {{ graph: Graph, samples: Samples }} */
+function layer(outputs, inputs) {
+  const rows = 2048;
+  const g = new GraphBuilder('layer');
+  const x = g.input('x', [rows, inputs]);
+  const graph = g
+    .output('y', g.node('MatMul', [x, g.constant([inputs, outputs], numbers(inputs * outputs), 'w')]))
+    .build();
+  return { graph, samples: [{ x: new Tensor('float32', numbers(rows * inputs), [rows, inputs]) }] };
+}
+
+/** @returns {{ graph: Graph, samples: Samples }} */
+function transformer() {
+  const graph = vit(); // ViT-S/16
+  const dims = [1, 3, 224, 224];
+  const samples = Array.from({ length: 16 }, () => ({
+    image: new Tensor('float32', numbers(3 * 224 * 224), dims),
+  }));
+  return { graph, samples };
+}
+
+/** @type {readonly { name: string, make: () => { graph: Graph, samples: Samples }, options: CalibratedOptions }[]} */
+const cases = [
+  ...[
+    { outputs: 3072, inputs: 768 },
+    { outputs: 768, inputs: 3072 },
+  ].flatMap(({ outputs, inputs }) =>
+    /** @type {const} */ ([
+      ['SparseGPT', { method: 'sparsegpt', refit: false }],
+      ['SparseGPT + refit', { method: 'sparsegpt' }],
+      ['ADMM + refit', { method: 'admm' }],
+    ]).map(([title, options]) => ({
+      name: `${title}, ${outputs} x ${inputs}`,
+      make: () => layer(outputs, inputs),
+      options: { sparsity: 0.5, ...options },
+    })),
+  ),
+  { name: 'SparseGPT + refit, ViT-S', make: transformer, options: { sparsity: 0.5, method: 'sparsegpt' } },
+];
+
+/** @param {(typeof cases)[number]} one */
+async function measure({ make, options }) {
+  const { graph, samples } = make();
+  const modelBytes = [...graph.constants.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+  // What is there before: Node, the library, the samples, but not the model, which the bound counts.
+  const before = process.memoryUsage().rss - modelBytes;
+  const start = performance.now();
+  await pruneCalibrated(graph, samples, { ...options, threads });
+  const seconds = (performance.now() - start) / 1000;
+  const peak = process.resourceUsage().maxRSS * 1024 - before;
+  return { seconds, modelBytes, peakBytes: peak };
+}
+
+if (values.case !== undefined) {
+  const one = cases.find(({ name }) => name === values.case);
+  if (one === undefined) throw new Error(`Expected a case of ${cases.map(({ name }) => name).join('; ')}`);
+  console.log(JSON.stringify(await measure(one)));
+} else {
+  /** @type {CalibrationRow[]} */
+  const rows = [];
+  for (const { name } of cases) {
+    const args = [fileURLToPath(import.meta.url), '--case', name, '--threads', values.threads];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    rows.push({ name, ...JSON.parse(stdout) });
+    console.error(`${name}: ${rows.at(-1)?.seconds.toFixed(1)} s`);
+  }
+  const results = { machine: describeMachine(), threads, rows };
+  console.log(calibrationMarkdown(results));
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results, null, 2)}\n`);
+}
