@@ -1,7 +1,7 @@
 // How much of a network that reads text is left after pruning without training: lines of text in pictures that it reads
 // exactly right, of 100 that no method saw. Other lines are the calibration data.
 //
-//   npm run bench:ocr-quality                                   every row of the table: hours on a small machine
+//   npm run bench:ocr-quality                                   every row of the table: half an hour on two cores
 //   npm run bench:ocr-quality -- --only dense,magnitude-unstructured-50
 //   npm run bench:ocr-quality -- --json bench/results/ocr-quality.json && node bench/report.mjs
 //
@@ -26,7 +26,7 @@ import { decodeText, lineDims, makeLines } from './lib/ocr/text-lines.mjs';
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
-    samples: { type: 'string', default: '128' },
+    samples: { type: 'string', default: '64' },
     threads: { type: 'string', default: String(availableParallelism()) },
     json: { type: 'string' },
   },

@@ -9,7 +9,7 @@ export {
   pruneMethods,
 } from './options.js';
 export { pruneCalibrated } from './prune.js';
-export { parseRecipe, type Recipe, withHistory } from './recipe.js';
+export { parseRecipe, plainStages, type Recipe } from './recipe.js';
 export type { CalibratedPruning } from './run.js';
 export { type Samples, samplesFrom } from './samples.js';
 export type { SolvedLayer } from './solve.js';

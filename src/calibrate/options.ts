@@ -8,7 +8,7 @@ import { type PruneOptions, pruneEntries } from '../prune/options.js';
 import type { PruneState } from './state.js';
 
 /** Methods that choose layer by layer, on the way. */
-const choosers = ['sparsegpt', 'admm'] as const;
+const choosers = ['admm', 'sparsegpt'] as const;
 type Chooser = (typeof choosers)[number];
 
 export const pruneMethods = [...choosers, ...importanceNames] as const;
@@ -19,11 +19,11 @@ export type Allocation = (typeof allocations)[number];
 
 /** What {@link pruneCalibrated} takes: what planning takes, and how the data are used. */
 export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
-  /** How weights are chosen. Default: sparsegpt. A method brings the scope of its paper, unless `scope` is given. */
+  /** How weights are chosen. Default: admm. A method brings the scope of its paper, unless `scope` is given. */
   readonly method?: PruneMethod | undefined;
   /**
    * Whether kept weights and biases are fitted to the dense network's outputs, layer after layer. Default: true, unless
-   * `compensate` is bias.
+   * `compensate` is bias or batch normalisations are recalibrated, which do what a refit does better.
    */
   readonly refit?: boolean | undefined;
   /**
@@ -85,7 +85,7 @@ const { importance: _importance, scope, ...planning } = pruneEntries;
 const schema = optionsObject({
   ...planning,
   scope: v.optional(scope.wrapped),
-  method: v.optional(v.picklist(pruneMethods, `one of ${pruneMethods.join(', ')}`), 'sparsegpt'),
+  method: v.optional(v.picklist(pruneMethods, `one of ${pruneMethods.join(', ')}`), 'admm'),
   refit: v.optional(v.boolean('a boolean')),
   compensate: v.optional(
     v.custom<Compensation>(
@@ -123,7 +123,7 @@ export function parseCalibratedOptions(options: unknown, where = 'pruneCalibrate
   const chooser = choosers.find((name) => name === method);
   const traits = chooser === undefined ? methodTraits(method as ImportanceName) : undefined;
   const resolvedScope = parsed.scope ?? (traits?.scope === 'row' ? 'row' : 'layer');
-  const refit = parsed.refit ?? compensate !== 'bias';
+  const refit = parsed.refit ?? (compensate !== 'bias' && !parsed.recalibrateBatchNorm);
   const refuse = (expected: string, got: string) =>
     new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected ${expected}, got ${got}`);
   if (chooser !== undefined && resolvedScope !== 'layer')

@@ -1,6 +1,5 @@
 import { parse, YAMLParseError } from 'yaml';
 import { EspalierError } from '../errors.js';
-import type { Graph } from '../graph/graph.js';
 import { parseMatcher } from '../options.js';
 import { type CalibratedOptions, parseCalibratedOptions } from './options.js';
 
@@ -29,21 +28,15 @@ export function parseRecipe(text: string, where: string): Recipe {
   return { stages: stages.map((stage: unknown, i) => readStage(stage, `${where}.stages.${i}`)) };
 }
 
-/** A graph that says in its metadata how it was pruned, after what it said before. */
-export function withHistory(graph: Graph, stages: readonly CalibratedOptions[]): Graph {
-  const key = 'espalier.pruning';
-  let earlier: unknown = [];
-  try {
-    earlier = JSON.parse(graph.metadata[key] ?? '[]');
-  } catch {} // somebody else's, and replaced
+/** Stages as a file can hold them: what a model's history says of how it was pruned. */
+export function plainStages(stages: readonly CalibratedOptions[]): unknown[] {
   const plain = stages.map((stage) =>
     Object.fromEntries(Object.entries(stage).filter(([key]) => !functionsOnly.includes(key))),
   );
-  const history = [...(Array.isArray(earlier) ? (earlier as unknown[]) : []), ...plain];
-  const text = JSON.stringify(history, (_key, value: unknown) =>
+  const text = JSON.stringify(plain, (_key, value: unknown) =>
     value instanceof RegExp ? `re:${value.source}` : value,
   );
-  return { ...graph, metadata: { ...graph.metadata, [key]: text } };
+  return JSON.parse(text) as unknown[];
 }
 
 function readStage(stage: unknown, where: string): CalibratedOptions {

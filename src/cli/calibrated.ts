@@ -8,12 +8,12 @@ import {
   type PruneMethod,
   PruneStateFile,
   parseRecipe,
+  plainStages,
   pruneCalibrated,
   pruneMethods,
   type Recipe,
   type Samples,
   samplesFrom,
-  withHistory,
 } from '../calibrate/index.js';
 import { EspalierError } from '../errors.js';
 import { readTensors } from '../formats/index.js';
@@ -45,7 +45,7 @@ export function addCalibrationOptions(command: Command): Command {
     .addOption(
       new Option(
         '--method <name>',
-        'how weights are chosen (default: sparsegpt with data, else magnitude)',
+        'how weights are chosen (default: admm with data, else magnitude)',
       ).choices(pruneMethods),
     )
     .option(
@@ -106,7 +106,7 @@ export async function pruneWithData(
   options: Pick<CalibratedOptions, 'sparsity' | 'pattern' | 'scope' | 'include' | 'exclude' | 'operators'>,
   output: string,
   io: Io,
-): Promise<{ graph: Graph; plan: PruningPlan }> {
+): Promise<{ graph: Graph; plan: PruningPlan; stages: readonly unknown[] }> {
   const { stages } = await stagesOf(given, options);
   const samples: Samples =
     given.calibration === undefined ? [] : samplesFrom(await readTensors(given.calibration), graph.inputs);
@@ -137,7 +137,7 @@ export async function pruneWithData(
     }
   }
   const { graph: pruned, plan } = result as { graph: Graph; plan: PruningPlan }; // there is a stage
-  return { graph: withHistory(pruned, stages), plan };
+  return { graph: pruned, plan, stages: plainStages(stages) };
 }
 
 async function stagesOf(given: CalibratedArguments, options: CalibratedOptions): Promise<Recipe> {
@@ -163,10 +163,7 @@ async function stagesOf(given: CalibratedArguments, options: CalibratedOptions):
     return { stages: stages.map((stage) => ({ ...stage, ...own })) };
   }
   const data = calibration !== undefined;
-  const usual: CalibratedOptions = {
-    method: data ? 'sparsegpt' : 'magnitude',
-    refit: data && compensate !== 'bias',
-  };
+  const usual: CalibratedOptions = data ? { method: 'admm' } : { method: 'magnitude', refit: false };
   return { stages: [{ ...usual, ...own }] };
 }
 

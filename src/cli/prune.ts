@@ -6,7 +6,7 @@ import { withHistory } from '../graph/history.js';
 import { parseMatcher } from '../options.js';
 import { applyPruning } from '../prune/apply.js';
 import { type PruneOptions, type PruneScope, pruneScopes } from '../prune/options.js';
-import { type PruningPlan, planPruning } from '../prune/plan.js';
+import { planPruning } from '../prune/plan.js';
 import { formatPruningPlan, planTotals } from '../prune/print.js';
 import { isPattern, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { bytes } from '../text.js';
@@ -99,16 +99,20 @@ export function addPrune(program: Command, io: Io): void {
     const ordered =
       given.permute === true ? permute(graph, given.pattern ?? 'unstructured', given, io) : graph;
     const options = { sparsity, pattern: given.pattern, scope, operators, include, exclude };
-    const { graph: pruned, plan } = isCalibrated(given)
+    const {
+      graph: pruned,
+      plan,
+      stages,
+    } = isCalibrated(given)
       ? await pruneWithData(ordered, given, options, output, io)
       : planned(ordered, options);
     const layers = plan.layers.map(({ mask, ...layer }) => layer);
     const data = { ...planTotals(plan), options: plan.options, layers };
-    await finish(pruned, data, () => formatPruningPlan(plan));
+    await finish(pruned, data, () => formatPruningPlan(plan), { stages });
 
-    async function finish(smaller: Graph, result: object, text: () => string): Promise<void> {
+    async function finish(smaller: Graph, result: object, text: () => string, more = {}): Promise<void> {
       const { output: _output, force: _force, json: _json, ...asked } = given;
-      const step = { step: 'prune', by: `espalier ${packageVersion()}`, ...asked };
+      const step = { step: 'prune', by: `espalier ${packageVersion()}`, ...asked, ...more };
       const files = onnxFiles(withHistory(smaller, step), output, given);
       await writeAll(files, force);
       const size = [...files.values()].flat().reduce((sum, part) => sum + part.byteLength, 0);
@@ -128,9 +132,9 @@ function pattern(text: string): Pattern | StructuredPattern {
   }
 }
 
-function planned(graph: Graph, options: PruneOptions): { graph: Graph; plan: PruningPlan } {
+function planned(graph: Graph, options: PruneOptions) {
   const plan = planPruning(graph, options);
-  return { graph: applyPruning(graph, plan), plan };
+  return { graph: applyPruning(graph, plan), plan, stages: undefined };
 }
 
 function rowsOfStructures(): EspalierError {

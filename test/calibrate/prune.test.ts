@@ -297,7 +297,7 @@ describe('errors', () => {
       { sparsity: 0.5, methd: 'wanda' },
       /Unknown key "methd" in pruneCalibrated options; did you mean "method"/,
     ],
-    [{ sparsity: 0.5, scope: 'global' }, /scope to be layer for sparsegpt/],
+    [{ sparsity: 0.5, scope: 'global' }, /scope to be layer for admm/],
     [{ sparsity: 0.5, method: 'taylor' }, /Expected gradients by weight name for method taylor, got none/],
     [{ sparsity: 0.5, ridge: 0 }, /ridge to be a number above 0, got 0/],
     [{ sparsity: 0.5, compensate: 'low-rank:0' }, /compensate to be bias or low-rank:R with a rank R, got/],

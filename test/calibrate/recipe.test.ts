@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRecipe, withHistory } from '../../src/calibrate/index.js';
-import { everyKind } from '../prune/graphs.js';
+import { parseRecipe, plainStages } from '../../src/calibrate/index.js';
 
 describe('parseRecipe', () => {
   test('YAML and JSON say the same', () => {
@@ -47,10 +46,9 @@ layers:
   });
 });
 
-test('a graph keeps how it was pruned', () => {
-  const once = withHistory(everyKind(1), [{ sparsity: 0.5, exclude: [/^head/] }]);
-  const twice = withHistory(once, [{ sparsity: 0.8 }]);
-  expect(JSON.parse(twice.metadata['espalier.pruning'] ?? '')).toEqual([
+test('stages as a history tells them', () => {
+  const stage = { sparsity: 0.5, exclude: [/^head/], threads: 2, onProgress: () => {} };
+  expect(plainStages([stage, { sparsity: 0.8 }])).toEqual([
     { sparsity: 0.5, exclude: ['re:^head'] },
     { sparsity: 0.8 },
   ]);

@@ -31,9 +31,11 @@ export const qualityRows = [
     row('SparseGPT + refit', single, sparsity, { method: 'sparsegpt' }),
     row('ADMM + refit', single, sparsity, { method: 'admm' }),
   ]),
+  row('ADMM + refit', single, 0.9, { method: 'admm' }),
+  row('ADMM + refit + low rank 8', single, 0.8, { method: 'admm', compensate: 'low-rank:8' }),
+  row('ADMM + refit + low rank 8', single, 0.9, { method: 'admm', compensate: 'low-rank:8' }),
   ...['4x1', '16x1'].flatMap((pattern) =>
     [0.5, 0.7].flatMap((sparsity) => [
-      row('magnitude', pattern, sparsity, { method: 'magnitude', refit: false }),
       row('SparseGPT + refit', pattern, sparsity, { method: 'sparsegpt' }),
       row('ADMM + refit', pattern, sparsity, { method: 'admm' }),
     ]),
