@@ -47,7 +47,7 @@ const lines = makeLines({ count: 100, seed: 2 });
 
 /** Lines that a network reads exactly right, and the letters it gets wrong. @param {Graph} network */
 function read(network) {
-  using session = InferenceSession.fromGraph(network, { threads });
+  const session = InferenceSession.fromGraph(network, { threads });
   let exact = 0;
   let errors = 0;
   let letters = 0;
@@ -58,6 +58,7 @@ function read(network) {
     errors += distance(got, text);
     letters += text.length;
   }
+  session.release();
   return { exact, lines: lines.length, letterErrors: errors, letters };
 }
 
