@@ -1,4 +1,6 @@
 import { EspalierError } from '../errors.js';
+import { floatAttribute } from '../graph/attributes.js';
+import { readElements } from '../graph/data.js';
 import type { Graph, Node, TensorData } from '../graph/graph.js';
 import { freshName, useCounts } from '../prune/uses.js';
 import type { Tensor } from '../tensor.js';
@@ -7,6 +9,11 @@ import { keptBytes, SampleWalk } from './walk.js';
 
 export interface RecalibrateOptions {
   readonly threads: number;
+  /**
+   * The network before it was pruned. Then batch normalisations give on the samples what theirs do in it, even where the
+   * samples differ from what it was trained on. Default: none, and they take over the statistics of the samples.
+   */
+  readonly reference?: Graph | undefined;
   /** See {@link CalibratedOptions}. */
   readonly activationBytes?: number | undefined;
   /** Called with the share of the work that is done, in [0, 1]. */
@@ -14,16 +21,16 @@ export interface RecalibrateOptions {
 }
 
 /**
- * A graph whose batch normalisations have the mean and variance of what they see on the samples, one after the other,
- * each behind those that have theirs already. After pruning that brings outputs back to the scale that the next layers
- * know, with no weight changed.
+ * A graph whose batch normalisations have statistics of what they see on the samples, one after the other, each behind
+ * those that have theirs already. After pruning that brings outputs back to the scale that the next layers know, with no
+ * weight changed.
  * @throws EspalierError ERR_ESPALIER_ARGUMENT for a graph without a BatchNormalization of constant statistics,
  *   ERR_ESPALIER_INPUT for values that are not finite
  */
 export async function recalibrateBatchNorm(
   graph: Graph,
   samples: Samples,
-  { threads, activationBytes, onProgress }: RecalibrateOptions,
+  { threads, reference, activationBytes, onProgress }: RecalibrateOptions,
 ): Promise<Graph> {
   const nodes = graph.nodes.filter((node) => isRecalibrated(graph, node));
   if (nodes.length === 0) {
@@ -36,12 +43,46 @@ export async function recalibrateBatchNorm(
   const walk = new SampleWalk(graph, samples, stops, { threads, keep: activationBytes ?? keptBytes(graph) });
   let result = graph;
   for (const [i, node] of nodes.entries()) {
-    const moments = new ChannelMoments(graph.constants.get(node.inputs[3] ?? '')?.dims[0] ?? 0);
-    await walk.at(i, [result], ([values]) => moments.add(values?.get(node.inputs[0] ?? '') as Tensor));
-    result = withStatistics(result, node.name, moments.finish(node.name));
+    const tracks = reference === undefined ? [result] : [result, reference];
+    const moments = tracks.map(
+      () => new ChannelMoments(graph.constants.get(node.inputs[3] ?? '')?.dims[0] ?? 0),
+    );
+    await walk.at(i, tracks, (seen) => {
+      for (const [track, own] of moments.entries()) own.add(seen[track]?.get(node.inputs[0] ?? '') as Tensor);
+    });
+    const [now, before] = moments.map((own) => own.finish(node.name)) as [Statistics, Statistics?];
+    const statistics = before === undefined ? now : transferred(graph, node, now, before);
+    result = withStatistics(result, node.name, statistics);
     onProgress?.((i + 1) / nodes.length);
   }
   return result;
+}
+
+/** Of every channel. */
+interface Statistics {
+  readonly mean: Float64Array;
+  readonly variance: Float64Array;
+}
+
+/**
+ * The statistics with which a node does to values with those of `now` what it did to values with those of `before`:
+ * normalising with (m, v) after the affine map that brings `now` to `before`. Nothing changes where they are equal.
+ */
+function transferred(graph: Graph, node: Node, now: Statistics, before: Statistics): Statistics {
+  const [mean, variance] = [3, 4].map((i) => {
+    return readElements(graph.constants.get(node.inputs[i] ?? '') as TensorData) as Float32Array;
+  }) as [Float32Array, Float32Array];
+  const epsilon = floatAttribute(node, 'epsilon', 1e-5);
+  const ratio = now.variance.map((value, i) => {
+    const old = before.variance[i] as number;
+    return old > 0 && value > 0 ? value / old : 1; // of a constant nothing is known
+  });
+  return {
+    mean: now.mean.map((value, i) => {
+      return value - ((before.mean[i] as number) - (mean[i] as number)) * Math.sqrt(ratio[i] as number);
+    }),
+    variance: ratio.map((factor, i) => Math.max(0, ((variance[i] as number) + epsilon) * factor - epsilon)),
+  };
 }
 
 /** Statistics that are float32 constants; a node in training mode has its own. */
@@ -88,9 +129,9 @@ class ChannelMoments {
     }
   }
 
-  finish(node: string): { mean: Float32Array; variance: Float32Array } {
-    const mean = Float32Array.from(this.#means);
-    const variance = Float32Array.from(this.#squares, (sum) => sum / this.#count);
+  finish(node: string): Statistics {
+    const mean = this.#means;
+    const variance = this.#squares.map((sum) => sum / this.#count);
     if (this.#count > 0 && mean.every(Number.isFinite) && variance.every(Number.isFinite))
       return { mean, variance };
     throw new EspalierError(
@@ -101,24 +142,15 @@ class ChannelMoments {
 }
 
 /** Statistics that other nodes read too are copied: they keep theirs. */
-function withStatistics(
-  graph: Graph,
-  name: string,
-  { mean, variance }: { readonly mean: Float32Array; readonly variance: Float32Array },
-): Graph {
+function withStatistics(graph: Graph, name: string, { mean, variance }: Statistics): Graph {
   const constants = new Map(graph.constants);
   const node = graph.nodes.find((candidate) => candidate.name === name) as Node;
   const uses = useCounts(graph);
   const [meanName, varianceName] = [mean, variance].map((values, i) => {
     const old = node.inputs[3 + i] as string;
     const own = (uses.get(old) ?? 0) === 1 ? old : freshName(graph, constants, `${old}_recalibrated`);
-    const { buffer, byteOffset, byteLength } = values;
-    const data: TensorData = {
-      type: 'float32',
-      dims: [values.length],
-      bytes: new Uint8Array(buffer, byteOffset, byteLength),
-    };
-    constants.set(own, data);
+    const bytes = new Uint8Array(Float32Array.from(values).buffer);
+    constants.set(own, { type: 'float32', dims: [values.length], bytes });
     return own;
   }) as [string, string];
   const changed = { ...node, inputs: node.inputs.with(3, meanName).with(4, varianceName) };

@@ -40,6 +40,7 @@ export async function pruneCalibrated(
   if (!resolved.recalibrateBatchNorm) return result;
   const recalibrated = await recalibrateBatchNorm(result.graph, samples, {
     threads: resolved.threads,
+    reference: graph,
     activationBytes: resolved.activationBytes,
     onProgress: (share) => onProgress?.(end + (1 - end) * share),
   });

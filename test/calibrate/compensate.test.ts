@@ -150,11 +150,41 @@ describe('recalibrateBatchNorm', () => {
     }
   });
 
+  test('with a reference, a batch normalisation gives what it gave there', async () => {
+    const pruned = await pruneCalibrated(network, images, {
+      sparsity: 0.2,
+      method: 'magnitude',
+      refit: false,
+    });
+    const same = await recalibrateBatchNorm(network, images, { threads: 1, reference: network });
+    for (const name of ['mean0', 'variance1']) {
+      const before = values(network, name);
+      for (const [i, value] of values(same, name).entries())
+        expect(value).toBeCloseTo(before[i] as number, 5);
+    }
+    const result = await recalibrateBatchNorm(pruned.graph, images, { threads: 1, reference: network });
+    const normal = network.nodes.find(({ op }) => op === 'BatchNormalization')?.outputs[0] ?? '';
+    const [dense, now] = [network, result].map((graph) => {
+      const outputs = [{ name: normal, type: 'float32' as const, dims: undefined }];
+      return outputsOf({ ...graph, outputs }, images);
+    }) as [Float64Array, Float64Array];
+    const momentsOf = (data: Float64Array, channel: number) => {
+      const own = data.filter((_, i) => Math.floor(i / 20) % 3 === channel);
+      const mean = own.reduce((sum, one) => sum + one, 0) / own.length;
+      return [mean, own.reduce((sum, one) => sum + (one - mean) ** 2, 0) / own.length] as const;
+    };
+    for (let channel = 0; channel < 3; channel++) {
+      const [mean, variance] = momentsOf(dense, channel);
+      expect(momentsOf(now, channel)[0]).toBeCloseTo(mean, 4);
+      expect(momentsOf(now, channel)[1]).toBeCloseTo(variance, 4);
+    }
+  });
+
   test('comes after pruning with the option, and needs batch normalisations', async () => {
     const options = { sparsity: 0.5, method: 'magnitude', refit: false } as const;
     const plain = await pruneCalibrated(network, images, options);
     const both = await pruneCalibrated(network, images, { ...options, recalibrateBatchNorm: true });
-    const expected = await recalibrateBatchNorm(plain.graph, images, { threads: 1 });
+    const expected = await recalibrateBatchNorm(plain.graph, images, { threads: 1, reference: network });
     expect(values(both.graph, 'mean1')).toEqual(values(expected, 'mean1'));
     await expect(pruneCalibrated(graph, samples, { ...options, recalibrateBatchNorm: true })).rejects.toThrow(
       /Expected a graph with BatchNormalization nodes/,
