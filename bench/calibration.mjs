@@ -79,10 +79,12 @@ async function measure({ make, options }) {
   // What is there before: Node, the library, the samples, but not the model, which the bound counts.
   const before = process.memoryUsage().rss - modelBytes;
   const start = performance.now();
+  const used = process.cpuUsage();
   await pruneCalibrated(graph, samples, { ...options, threads });
   const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(used);
   const peak = process.resourceUsage().maxRSS * 1024 - before;
-  return { seconds, modelBytes, peakBytes: peak };
+  return { seconds, cpuSeconds: (user + system) / 1e6, modelBytes, peakBytes: peak };
 }
 
 if (values.case !== undefined) {

@@ -4,6 +4,7 @@ import { markdownTable } from './markers.mjs';
  * @typedef {object} CalibrationRow
  * @property {string} name
  * @property {number} seconds
+ * @property {number} cpuSeconds of all threads
  * @property {number} modelBytes of all constants
  * @property {number} peakBytes the most memory of the process, less what it had before without the model
  *
@@ -18,10 +19,11 @@ export function calibrationMarkdown(results) {
   const { machine, threads, rows } = results;
   return [
     markdownTable(
-      ['', 'time', 'model', 'peak memory'],
-      rows.map(({ name, seconds, modelBytes, peakBytes }) => [
+      ['', 'time', 'time of CPUs', 'model', 'peak memory'],
+      rows.map(({ name, seconds, cpuSeconds, modelBytes, peakBytes }) => [
         name,
         `${seconds.toFixed(1)} s`,
+        `${cpuSeconds.toFixed(1)} s`,
         megabytes(modelBytes),
         `${megabytes(peakBytes)} (${(peakBytes / modelBytes).toFixed(1)}x)`,
       ]),

@@ -1,5 +1,9 @@
 #include "addon/linalg.h"
 
+#if defined(__linux__)
+#include <malloc.h>
+#endif
+
 #include <initializer_list>
 #include <string>
 
@@ -66,10 +70,22 @@ class Arguments {
   Napi::Object object_;
 };
 
+// Lets large memory go back to the system when it is freed. By default the C library raises the size from
+// which it does so with every matrix that is freed, and holds them in parts that those of the next layer do
+// not fit: a process that prunes would take twice the memory it uses.
+void KeepNoFreeMemory() {
+#if defined(__GLIBC__)
+  constexpr int kLeast = 1 << 20;  // bytes
+  static const int done = mallopt(M_MMAP_THRESHOLD, kLeast);
+  static_cast<void>(done);
+#endif
+}
+
 // { x, y, rows, xCols, yCols, product, isa, threads }: product[xCols, yCols] += x^T y, of x[rows, xCols] and
 // y[rows, yCols]; the lower triangle alone where y is x.
 Napi::Value AddCrossProduct(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
+    KeepNoFreeMemory();
     const Arguments given(info);
     const size_t rows = given.Size("rows");
     const size_t x_cols = given.Positive("xCols");

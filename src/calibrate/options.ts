@@ -23,7 +23,7 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
   readonly method?: PruneMethod | undefined;
   /**
    * Whether kept weights and biases are fitted to the dense network's outputs, layer after layer. Default: true, unless
-   * `compensate` is bias or batch normalisations are recalibrated, which do what a refit does better.
+   * `compensate` is bias.
    */
   readonly refit?: boolean | undefined;
   /**
@@ -32,7 +32,7 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
    * of the layer's sides.
    */
   readonly compensate?: Compensation | undefined;
-  /** Whether batch normalisations are given the statistics of the pruned network afterwards. Default: false. */
+  /** Whether batch normalisations are brought back to what they gave in the dense network. Default: false. */
   readonly recalibrateBatchNorm?: boolean | undefined;
   /** How the sparsity is spread over layers. Default: uniform. */
   readonly allocation?: Allocation | undefined;
@@ -123,7 +123,7 @@ export function parseCalibratedOptions(options: unknown, where = 'pruneCalibrate
   const chooser = choosers.find((name) => name === method);
   const traits = chooser === undefined ? methodTraits(method as ImportanceName) : undefined;
   const resolvedScope = parsed.scope ?? (traits?.scope === 'row' ? 'row' : 'layer');
-  const refit = parsed.refit ?? (compensate !== 'bias' && !parsed.recalibrateBatchNorm);
+  const refit = parsed.refit ?? compensate !== 'bias';
   const refuse = (expected: string, got: string) =>
     new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected ${expected}, got ${got}`);
   if (chooser !== undefined && resolvedScope !== 'layer')

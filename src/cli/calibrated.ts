@@ -58,7 +58,7 @@ export function addCalibrationOptions(command: Command): Command {
       '--compensate <how>',
       'bias: for the means of outputs, in place of the refit; low-rank:R: a product of rank R beside each MatMul and Gemm',
     )
-    .option('--recalibrate-bn', 'give batch normalisations the statistics of the pruned network')
+    .option('--recalibrate-bn', 'bring batch normalisations back to what they gave in the dense network')
     .addOption(
       new Option('--allocation <name>', 'how the sparsity is spread over layers (default: uniform)').choices(
         allocations,

@@ -26,6 +26,7 @@ export const qualityRows = [
   }),
   ...[0.5, 0.6, 0.7, 0.8].flatMap((sparsity) => [
     row('Wanda', single, sparsity, { method: 'wanda', refit: false }),
+    row('Wanda + bias', single, sparsity, { method: 'wanda', compensate: 'bias' }),
     row('SparseGPT', single, sparsity, { method: 'sparsegpt', refit: false }),
     row('Wanda + refit', single, sparsity, { method: 'wanda' }),
     row('SparseGPT + refit', single, sparsity, { method: 'sparsegpt' }),
