@@ -2,6 +2,7 @@
 // transformer with random weights. Every case runs in a process of its own.
 //
 //   npm run bench:calibration
+//   npm run bench:calibration -- --only sparsegpt-3072-x-768
 //   npm run bench:calibration -- --json bench/results/calibration.json && node bench/report.mjs
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -19,7 +20,12 @@ import { describeMachine } from './lib/machine.mjs';
 /** @import { CalibrationRow } from './lib/calibration-markdown.mjs' */
 
 const { values } = parseArgs({
-  options: { case: { type: 'string' }, threads: { type: 'string', default: '2' }, json: { type: 'string' } },
+  options: {
+    case: { type: 'string' },
+    only: { type: 'string' },
+    threads: { type: 'string', default: '2' },
+    json: { type: 'string' },
+  },
 });
 const threads = Number(values.threads);
 
@@ -87,18 +93,28 @@ async function measure({ make, options }) {
   return { seconds, cpuSeconds: (user + system) / 1e6, modelBytes, peakBytes: peak };
 }
 
+/** @param {(typeof cases)[number]} one */
+const idOf = ({ name }) => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
+
+/** @param {string | undefined} list */
+function select(list) {
+  const ids = list?.split(',') ?? cases.map(idOf);
+  const unknown = ids.find((id) => !cases.some((one) => idOf(one) === id));
+  if (unknown !== undefined)
+    throw new Error(`Expected cases of ${cases.map(idOf).join(', ')}, got ${unknown}`);
+  return cases.filter((one) => ids.includes(idOf(one)));
+}
+
 if (values.case !== undefined) {
-  const one = cases.find(({ name }) => name === values.case);
-  if (one === undefined) throw new Error(`Expected a case of ${cases.map(({ name }) => name).join('; ')}`);
-  console.log(JSON.stringify(await measure(one)));
+  for (const one of select(values.case)) console.log(JSON.stringify(await measure(one)));
 } else {
   /** @type {CalibrationRow[]} */
   const rows = [];
-  for (const { name } of cases) {
-    const args = [fileURLToPath(import.meta.url), '--case', name, '--threads', values.threads];
+  for (const one of select(values.only)) {
+    const args = [fileURLToPath(import.meta.url), '--case', idOf(one), '--threads', values.threads];
     const { stdout } = await promisify(execFile)(process.execPath, args);
-    rows.push({ name, ...JSON.parse(stdout) });
-    console.error(`${name}: ${rows.at(-1)?.seconds.toFixed(1)} s`);
+    rows.push({ name: one.name, ...JSON.parse(stdout) });
+    console.error(`${one.name}: ${rows.at(-1)?.seconds.toFixed(1)} s`);
   }
   const results = { machine: describeMachine(), threads, rows };
   console.log(calibrationMarkdown(results));

@@ -2,7 +2,7 @@ import { EspalierError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { type AllocatedLayer, allocateSparsity, exactShares } from '../prune/allocation.js';
 import type { Importance } from '../prune/importance.js';
-import { type ActivationStatistics, outputError, wanda } from '../prune/importance_activation.js';
+import { type ActivationStatistics, wanda } from '../prune/importance_activation.js';
 import { lamp } from '../prune/importance_structure.js';
 import { type PruningPlan, planPruning } from '../prune/plan.js';
 import type { PruningTarget } from '../prune/targets.js';
@@ -37,9 +37,8 @@ export function allocate(
     minSparsity: options.minSparsity,
     maxSparsity: options.maxSparsity,
   };
-  const score = { global: importance, lamp, error: statistics && outputError(statistics) };
-  if (allocation === 'global' || allocation === 'lamp' || allocation === 'error')
-    return rankTogether(graph, layers, options, score[allocation] ?? importance, bounds.sparsity);
+  if (allocation === 'global' || allocation === 'lamp')
+    return rankTogether(graph, layers, options, allocation === 'lamp' ? lamp : importance, bounds.sparsity);
   return allocateSparsity(allocation, layers, bounds);
 }
 

@@ -14,7 +14,7 @@ type Chooser = (typeof choosers)[number];
 export const pruneMethods = [...choosers, ...importanceNames] as const;
 export type PruneMethod = Chooser | ImportanceName;
 
-export const allocations = ['uniform', 'global', 'er', 'erk', 'lamp', 'owl', 'error'] as const;
+export const allocations = ['uniform', 'global', 'er', 'erk', 'lamp', 'owl'] as const;
 export type Allocation = (typeof allocations)[number];
 
 /** What {@link pruneCalibrated} takes: what planning takes, and how the data are used. */
@@ -135,11 +135,6 @@ export function parseCalibratedOptions(options: unknown, where = 'pruneCalibrate
   const rank = compensate?.startsWith('low-rank:') ? Number(compensate.slice('low-rank:'.length)) : 0;
   const solves = chooser !== undefined || refit || compensate !== undefined;
   const needsData =
-    solves || traits?.needs === 'statistics' || needsStatistics(allocation) || parsed.recalibrateBatchNorm;
+    solves || traits?.needs === 'statistics' || allocation === 'owl' || parsed.recalibrateBatchNorm;
   return { ...parsed, scope: resolvedScope, chooser, refit, rank, solves, needsData };
-}
-
-/** Whether an allocation looks at the inputs of layers. */
-export function needsStatistics(allocation: Allocation): boolean {
-  return allocation === 'owl' || allocation === 'error';
 }

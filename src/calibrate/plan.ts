@@ -5,7 +5,7 @@ import type { LayerPruneOptions } from '../prune/options.js';
 import { type PlannedLayer, type PruningPlan, planPruning } from '../prune/plan.js';
 import { type PruningTarget, selectTargets } from '../prune/targets.js';
 import { allocate } from './allocate.js';
-import { needsStatistics, type ResolvedCalibratedOptions } from './options.js';
+import type { ResolvedCalibratedOptions } from './options.js';
 import type { Samples } from './samples.js';
 import { activationStatistics, type Sighted, sightedTargets } from './statistics.js';
 
@@ -29,7 +29,7 @@ export async function planCalibrated(
   const uniform = planPruning(graph, planning);
   const selected = targetsOf(graph, uniform, planning);
   const statistics =
-    methodTraits(scored).needs === 'statistics' || needsStatistics(allocation)
+    methodTraits(scored).needs === 'statistics' || allocation === 'owl'
       ? await activationStatistics(graph, sightedTargets(graph, selected), samples, {
           rowsPerSample: Math.ceil(rows / samples.length),
           threads,

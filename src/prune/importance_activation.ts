@@ -52,19 +52,6 @@ export function ria(statistics: ActivationStatistics, power = 0.5): Importance {
   });
 }
 
-/**
- * w_ij^2 ||X_j||^2 over its sum in the layer: the share of the layer's outputs that goes with a weight, if inputs do not
- * depend on each other. Ranked over all layers, it spreads a sparsity so that the sum of relative errors is least.
- */
-export function outputError(statistics: ActivationStatistics): Importance {
-  const score = wanda(statistics);
-  return named('outputError', (layer, weights) => {
-    const squares = Float64Array.from(score(layer, weights), (value) => value * value);
-    const sum = squares.reduce((total, value) => total + value, 0);
-    return sum > 0 ? squares.map((value) => value / sum) : squares;
-  });
-}
-
 /** ||X_j||_2, whatever the weights are: inputs that carry little go first. */
 export function activationNorm(statistics: ActivationStatistics): Importance {
   return named('activation', (layer, weights) => {
