@@ -96,13 +96,12 @@ describe('sortGraph of hostile graphs', () => {
     attributes: new Map([['then_branch', { kind: 'graph', value: graph }]]),
   });
 
+  // A copy of the outer names for each would be 4 * 10^8 entries.
   it('shares the outer names among many inner graphs', () => {
     const branch = inner([node('Relu', ['x'], ['r'])], 'r');
     const nodes = Array.from({ length: 20_000 }, (_, i) => holding(`v${i}`, 'x', branch));
     const graph = buildGraph({ opset: 13, inputs: { x: ['float32'] }, nodes, outputs: { v0: 'float32' } });
-    const start = performance.now();
     expect(sortGraph(graph).nodes).toHaveLength(20_000);
-    expect(performance.now() - start).toBeLessThan(5_000);
   });
 
   it('takes an inner graph that uses many outer names', () => {

@@ -23,15 +23,14 @@ test('equals sorting by (score, index), with many ties, for every k', () => {
   }
 });
 
-test('sorted, reversed and equal scores take no quadratic time', () => {
+// Quadratic time would be 10^12 steps: the test would not end.
+test('a million sorted, reversed and equal scores', () => {
   const length = 1_000_000;
   for (const score of [(i: number) => i, (i: number) => -i, () => 1, (i: number) => i % 2]) {
-    const started = performance.now();
     const flags = flagLowest(
       Float64Array.from({ length }, (_, i) => score(i)),
       length / 2,
     );
     expect(flags.reduce((sum, flag) => sum + flag, 0)).toBe(length / 2);
-    expect(performance.now() - started).toBeLessThan(5000);
   }
 });
