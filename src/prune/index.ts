@@ -11,7 +11,14 @@ export {
   ria,
   wanda,
 } from './importance_activation.js';
-export { fisher, type Gradients, snip, taylor } from './importance_gradient.js';
+export {
+  fisher,
+  type GradientBatches,
+  type Gradients,
+  snip,
+  snipMomentum,
+  taylor,
+} from './importance_gradient.js';
 export { batchNormScale, fpgm, lamp } from './importance_structure.js';
 export { isKept, type Mask, unitCount } from './mask.js';
 export { masksOf, planMasks } from './masks.js';
@@ -20,4 +27,12 @@ export type { LayerPruneOptions, PruneOptions, PruneScope } from './options.js';
 export * from './permute/index.js';
 export { type PlannedLayer, type PlannedOptions, type PruningPlan, planPruning } from './plan.js';
 export { formatPruningPlan, planTotals } from './print.js';
+export {
+  isPruningStep,
+  type Schedule,
+  type ScheduleName,
+  scheduleNames,
+  sparsityAt,
+  stageSparsities,
+} from './schedule.js';
 export * from './structured/index.js';

@@ -2,7 +2,7 @@ import { EspalierError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { type Importance, magnitude, magnitudeLp, random } from './importance.js';
 import { type ActivationStatistics, activationNorm, ria, wanda } from './importance_activation.js';
-import { fisher, type Gradients, snip, taylor } from './importance_gradient.js';
+import { fisher, type GradientBatches, snip, snipMomentum, taylor } from './importance_gradient.js';
 import { batchNormScale, fpgm, lamp } from './importance_structure.js';
 import type { PruneScope } from './options.js';
 
@@ -10,7 +10,7 @@ import type { PruneScope } from './options.js';
 export interface ImportanceContext {
   readonly graph: Graph;
   readonly statistics?: ActivationStatistics | undefined;
-  readonly gradients?: Gradients | undefined;
+  readonly gradients?: GradientBatches | undefined;
   readonly seed?: number | undefined;
 }
 
@@ -39,9 +39,22 @@ const methods = {
     make: ({ statistics }) => activationNorm(statistics as ActivationStatistics),
   },
   lamp: { scope: 'global', make: () => lamp },
-  snip: { scope: 'global', needs: 'gradients', make: ({ gradients }) => snip(gradients as Gradients) },
-  taylor: { scope: 'global', needs: 'gradients', make: ({ gradients }) => taylor(gradients as Gradients) },
-  fisher: { scope: 'global', needs: 'gradients', make: ({ gradients }) => fisher(gradients as Gradients) },
+  snip: { scope: 'global', needs: 'gradients', make: ({ gradients }) => snip(gradients as GradientBatches) },
+  'snip-momentum': {
+    scope: 'global',
+    needs: 'gradients',
+    make: ({ gradients }) => snipMomentum(gradients as GradientBatches),
+  },
+  taylor: {
+    scope: 'global',
+    needs: 'gradients',
+    make: ({ gradients }) => taylor(gradients as GradientBatches),
+  },
+  fisher: {
+    scope: 'global',
+    needs: 'gradients',
+    make: ({ gradients }) => fisher(gradients as GradientBatches),
+  },
   bn: { scope: 'layer', make: ({ graph }) => batchNormScale(graph) },
   fpgm: { scope: 'layer', make: () => fpgm },
   random: { scope: 'layer', make: ({ seed }) => random(seed as number) },

@@ -13,6 +13,7 @@ import {
   random,
   ria,
   snip,
+  snipMomentum,
   taylor,
   wanda,
 } from '../../src/prune/index.js';
@@ -83,6 +84,24 @@ describe('importance, against values worked out by hand', () => {
     expect(() => score(snip(new Map()))).toThrow(
       /gradient of 6 values for weight "w" of layer "a", got none/,
     );
+  });
+
+  test('gradients of several batches', () => {
+    const batches = [
+      new Map([['w', constant([2, 3], [1, 10, 100, 2, 20, 200])]]),
+      new Map([['w', constant([2, 3], [-3, 10, 300, 2, -40, 0])]]),
+    ];
+    // [outputs, inputs]: gradients of the first batch are 1, 2, 10, 20, 100, 200, those of the second -3, 2, 10, -40, 300, 0.
+    expect(score(snip(batches))).toEqual([1, 8, 20, 50, 600, 600]);
+    expect(score(taylor(batches))).toEqual([5, 64, 400, 25000, 450000, 720000]);
+    expect(score(fisher(batches))).toEqual([-0.5, 16, 20, -125, 900, 1800]);
+    const summed = [4, 16, 40, 300, 1200, 1200];
+    score(snipMomentum(batches)).forEach((value, i) => {
+      expect(value).toBeCloseTo(0.9 * (summed[i] as number), 9);
+    });
+    // What came before counts half as much.
+    const halved = [0.5 + 3, 4 + 8, 10 + 20, 50 + 200, 150 + 900, 600];
+    expect(score(snipMomentum(batches, { decay: 0.5, rate: 1 }))).toEqual(halved);
   });
 
   test('bn: the scale behind the convolution, else the magnitude', () => {

@@ -1,5 +1,6 @@
 import { EspalierError } from '../../errors.js';
 import { Canonicalizer, canonicalOpset } from '../../graph/canonicalize.js';
+import { readNumbers } from '../../graph/data.js';
 import type { Graph, Node, TensorData } from '../../graph/graph.js';
 import { inferValues } from '../../graph/specialize.js';
 import { Positions } from './positions.js';
@@ -37,6 +38,7 @@ export function analyze(model: Graph, shapes: Shapes): Analysis {
   const shuffles = findShuffles(graph, dims);
   for (const { name } of [...graph.inputs, ...graph.outputs]) pinValue(positions, name);
   const inside = new Set([...shuffles.values()].flatMap(({ nodes }) => nodes.map(({ name }) => name)));
+  const squares = findSquares(graph, known);
   const regroupings: Regrouping[] = [];
   for (const node of graph.nodes) {
     const shuffle = shuffles.get(node.name);
@@ -44,7 +46,7 @@ export function analyze(model: Graph, shapes: Shapes): Analysis {
     else if (inside.has(node.name) || isShapeArithmetic(node, values, known)) continue;
     else if (node.domain === '' && reshapes.has(node.op))
       regroupings.push(...linkNodeReshape(node, positions));
-    else linkNode(new Links(node, positions, known));
+    else linkNode(new Links(node, positions, known, squares));
   }
   resolveRegroupings(regroupings, positions);
   return { graph, dims, known, positions, shuffles };
@@ -69,6 +71,18 @@ function canonical(model: Graph, inputDims: ReadonlyMap<string, readonly number[
   });
   const nodes = model.nodes.flatMap((node) => canonicalizer.upgrade(node));
   return { ...model, nodes, constants, opsets: new Map([...model.opsets, ['', canonicalOpset]]) };
+}
+
+/** Values x^2 and x * x. */
+function findSquares({ nodes }: Graph, known: ReadonlyMap<string, TensorData>): Set<string> {
+  const isTwo = (name: string | undefined) => {
+    const data = known.get(name ?? '');
+    return data !== undefined && readNumbers(data).every((value) => value === 2);
+  };
+  const squares = nodes.filter(({ op, domain, inputs: [a, b] }) => {
+    return domain === '' && ((op === 'Pow' && isTwo(b)) || (op === 'Mul' && a === b));
+  });
+  return new Set(squares.map(({ outputs }) => outputs[0] ?? ''));
 }
 
 function linkNode(links: Links): void {

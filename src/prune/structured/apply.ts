@@ -3,7 +3,7 @@ import { EspalierError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import { parseOptions } from '../../options.js';
 import { type Analysis, analyze } from './analyze.js';
-import { groupsOf, type StructuredGroup } from './groups.js';
+import { groupsOf, isRemovable, type StructuredGroup } from './groups.js';
 import { shapesSchema } from './options.js';
 import type { StructuredPlan } from './plan.js';
 import { rewrite } from './rewrite.js';
@@ -40,7 +40,7 @@ export function matchPlan(graph: Graph, plan: unknown) {
     const where = `Expected group "${planned}" of the pruning plan to`;
     if (group === undefined) throw misfit(`${where} be one of the graph, got none of that name`);
     if (group.units !== units) throw misfit(`${where} have ${group.units} units, got ${units}`);
-    if (group.blocked !== undefined) throw misfit(`${where} be free, but ${group.blocked.reason}`);
+    if (!isRemovable(group)) throw misfit(`${where} be free, but ${group.blocked?.reason}`);
     if (orders.has(group)) throw misfit(`${where} be there once, got it twice`);
     const valid = kept.every(
       (unit, i) => Number.isInteger(unit) && unit >= 0 && unit < units && unit > (kept[i - 1] ?? -1),

@@ -4,8 +4,11 @@ import { type Factor, findFactors } from './factors.js';
 import type { Pin } from './positions.js';
 import { alikeUnits } from './units.js';
 
-/** Units are attention heads, channels of convolutions, or neurons: features of products alone. */
-export type UnitKind = 'channel' | 'neuron' | 'head';
+/**
+ * Units are attention heads, channels of convolutions, neurons (features of products alone), or the embedding: channels
+ * that are normalised over, as those that the residual path of a transformer carries.
+ */
+export type UnitKind = 'channel' | 'neuron' | 'head' | 'embedding';
 
 /** An axis of a constant that shrinks with the group. */
 export interface GroupMember {
@@ -38,7 +41,10 @@ export interface StructuredGroup {
   readonly members: readonly GroupMember[];
   /** Every axis the units lie along, constants included. */
   readonly axes: readonly GroupAxis[];
-  /** Why no unit can be removed; undefined when any can. Units may still change places where it `moves`. */
+  /**
+   * Why no unit can be removed; undefined when any can. Units may still change places where it `moves`. Of kind
+   * embedding they can be removed when asked for by name of the kind.
+   */
   readonly blocked: Pin | undefined;
 }
 
@@ -81,13 +87,18 @@ export function groupsOf({ graph, positions }: Analysis): StructuredGroup[] {
       const name = number === 1 ? base : `${base}#${number}`;
       return {
         name,
-        kind: head ? 'head' : kindOf(graph, members),
+        kind: pin?.narrows === true ? 'embedding' : head ? 'head' : kindOf(graph, members),
         units: count,
         members,
         axes,
         blocked: pin,
       };
     });
+}
+
+/** Whether the units of a group can be removed, the embedding's included. */
+export function isRemovable({ blocked, kind }: StructuredGroup): boolean {
+  return blocked === undefined || kind === 'embedding';
 }
 
 function membersOf(

@@ -10,6 +10,7 @@ export {
   type StructuredGroup,
   type UnitKind,
 } from './groups.js';
+export { activationTaylor, type GroupImportance, groupScale, groupTaylor } from './importance.js';
 export { maskStructuredPruning } from './mask.js';
 export type { StructuredPruneOptions } from './options.js';
 export {

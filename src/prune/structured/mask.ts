@@ -8,7 +8,8 @@ import type { StructuredPlan } from './plan.js';
 /**
  * A graph of the same sizes that computes what {@link applyStructuredPruning} gives: the weights that a plan removes are
  * zeros, those of the layers that take a removed channel included, and so are biases of convolutions and the scale and
- * shift of batch normalisations. For training with masks, and to compare.
+ * shift of batch normalisations. Of an embedding every constant is: normalisations see zeros. For training with masks,
+ * and to compare.
  * @throws EspalierError as {@link applyStructuredPruning}
  */
 export function maskStructuredPruning(graph: Graph, plan: StructuredPlan): Graph {
@@ -23,7 +24,7 @@ export function maskStructuredPruning(graph: Graph, plan: StructuredPlan): Graph
     const stays = new Set(kept);
     for (const { value, axis, perUnit, indices } of group.axes) {
       const data = constants.get(value);
-      if (data === undefined || !masked.has(value)) continue;
+      if (data === undefined || (group.kind !== 'embedding' && !masked.has(value))) continue;
       const gone = indices.filter((_, i) => !stays.has(Math.floor(i / perUnit)));
       constants.set(value, cleared(data, axis, gone));
     }

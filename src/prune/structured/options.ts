@@ -3,13 +3,14 @@ import { optionsObject, parseOptions } from '../../options.js';
 import { type Importance, magnitude } from '../importance.js';
 import type { Shapes } from './analyze.js';
 import type { UnitKind } from './groups.js';
+import type { GroupImportance } from './importance.js';
 import type { ScoredSide } from './scores.js';
 
 /** What {@link planStructuredPruning} takes. */
 export interface StructuredPruneOptions {
   /** Share of the `measure` to remove, in [0, 1). */
   readonly sparsity: number;
-  /** Kinds of units to remove. Default: all three. */
+  /** Kinds of units to remove. Default: channel, neuron and head. */
   readonly kinds?: readonly UnitKind[] | undefined;
   /**
    * What the share is of: the units of each group (`layer`) or of all (`global`), or the parameters or multiply-adds of
@@ -20,6 +21,8 @@ export interface StructuredPruneOptions {
   readonly scope?: 'layer' | 'global' | undefined;
   /** Scores of weights, which are added up for every unit. Default: {@link magnitude}. */
   readonly importance?: Importance | undefined;
+  /** Scores of whole units, in place of those of their weights. */
+  readonly groupImportance?: GroupImportance | undefined;
   /** Which weights judge a unit: those that give it, those that take it, or both. Default: both. */
   readonly side?: ScoredSide | undefined;
   /** What is kept is rounded down to a multiple of so many channels, but not to none. Default: 1. */
@@ -33,10 +36,12 @@ export interface StructuredPruneOptions {
 
 /** {@link StructuredPruneOptions} with every default filled in. */
 export type ResolvedStructuredOptions = {
-  readonly [K in Exclude<keyof StructuredPruneOptions, 'include'>]-?: NonNullable<StructuredPruneOptions[K]>;
-} & Pick<StructuredPruneOptions, 'include'>;
+  readonly [K in Exclude<keyof StructuredPruneOptions, 'include' | 'groupImportance'>]-?: NonNullable<
+    StructuredPruneOptions[K]
+  >;
+} & Pick<StructuredPruneOptions, 'include' | 'groupImportance'>;
 
-const kinds = ['channel', 'neuron', 'head'] as const;
+const kinds = ['channel', 'neuron', 'head', 'embedding'] as const;
 const matchers = v.array(
   v.union([v.string(), v.instance(RegExp)], 'a string or RegExp'),
   'an array of strings or RegExps',
@@ -60,7 +65,7 @@ export const sparsitySchema = v.pipe(
 const schema = optionsObject({
   sparsity: sparsitySchema,
   kinds: v.optional(v.array(v.picklist(kinds, `one of ${kinds.join(', ')}`), 'an array of kinds'), () => [
-    ...kinds,
+    ...kinds.slice(0, 3),
   ]),
   measure: v.optional(
     v.picklist(['units', 'parameters', 'multiplyAdds'], 'one of units, parameters, multiplyAdds'),
@@ -70,6 +75,9 @@ const schema = optionsObject({
   importance: v.optional(
     v.custom<Importance>((value) => typeof value === 'function', 'a function'),
     () => magnitude,
+  ),
+  groupImportance: v.optional(
+    v.custom<GroupImportance>((value) => typeof value === 'function', 'a function'),
   ),
   side: v.optional(v.picklist(['both', 'output', 'input'], 'one of both, output, input'), 'both'),
   roundTo: v.optional(whole, 1),

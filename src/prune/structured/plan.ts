@@ -3,6 +3,7 @@ import { flagLowest } from '../rank.js';
 import { type Analysis, analyze, type Shapes } from './analyze.js';
 import { type Cost, CostModel } from './cost.js';
 import { groupsOf, type StructuredGroup, type UnitKind } from './groups.js';
+import { groupScores } from './importance.js';
 import {
   parseStructuredOptions,
   type ResolvedStructuredOptions,
@@ -52,18 +53,40 @@ export interface PlannedGroup {
  *   (and why), or a score is NaN; and the errors of {@link findGroups}
  */
 export function planStructuredPruning(graph: Graph, options: StructuredPruneOptions): StructuredPlan {
-  const resolved = parseStructuredOptions(options);
-  return planOf(analyze(graph, resolved.shapes), resolved);
+  return structuredPlanner(graph, options)(options.sparsity);
 }
 
-function planOf(analysis: Analysis, options: ResolvedStructuredOptions): StructuredPlan {
+/**
+ * Plans of several sparsities: groups and scores are found once.
+ * @throws EspalierError as {@link planStructuredPruning}
+ */
+export function structuredPlanner(
+  graph: Graph,
+  options: StructuredPruneOptions,
+): (sparsity: number) => StructuredPlan {
+  const resolved = parseStructuredOptions(options);
+  const planned = prepare(analyze(graph, resolved.shapes), resolved);
+  return (sparsity) => planOf(planned, { ...resolved, sparsity });
+}
+
+/** What does not depend on the sparsity. */
+function prepare(analysis: Analysis, options: ResolvedStructuredOptions) {
   const groups = selectGroups(groupsOf(analysis), options);
   const scorer = new UnitScorer(analysis.graph, options.importance);
   const candidates = groups.map((group): Candidate => {
     const step = Math.min(group.units, unitStep(group, options.roundTo));
-    return { scores: scorer.score(group, options.side), step };
+    const { groupImportance } = options;
+    const whole =
+      groupImportance === undefined ? undefined : groupScores(groupImportance, analysis.graph, group);
+    return { scores: whole ?? scorer.score(group, options.side), step };
   });
-  const cost = new CostModel(analysis, groups);
+  return { groups, candidates, cost: new CostModel(analysis, groups) };
+}
+
+function planOf(
+  { groups, candidates, cost }: ReturnType<typeof prepare>,
+  options: ResolvedStructuredOptions,
+): StructuredPlan {
   const removed = removals(candidates, cost, options);
   return {
     options: plannedOptions(options),
@@ -91,10 +114,10 @@ function keptUnits(scores: Float64Array, removed: number): number[] {
 }
 
 function plannedOptions(options: ResolvedStructuredOptions): PlannedStructuredOptions {
-  const { importance, include, exclude, ...rest } = options;
+  const { importance, groupImportance, include, exclude, ...rest } = options;
   return {
     ...rest,
-    importance: importance.name || 'custom',
+    importance: (groupImportance ?? importance).name || 'custom',
     include: (include ?? []).map(String),
     exclude: exclude.map(String),
   };

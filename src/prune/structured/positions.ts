@@ -3,10 +3,18 @@ import { EspalierError } from '../../errors.js';
 /** More positions than this, over all axes of all values, are taken for a model that is none of ours. */
 const largestCount = 2 ** 26;
 
-/** Why a position must stay. `moves` says that it may still change places with others of its axis. */
+/** Why a position must stay. */
 export interface Pin {
   readonly reason: string;
+  /** It may still change places with others of its axis. */
   readonly moves: boolean;
+  /** It may go when a normalisation over it is corrected, as the embedding width of a transformer. */
+  readonly narrows?: boolean;
+}
+
+/** How much a pin forbids. */
+function strictness({ moves, narrows = false }: Pin): number {
+  return moves ? (narrows ? 0 : 1) : 2;
 }
 
 /**
@@ -95,11 +103,11 @@ export class Positions {
     if (this.#heads.has(small)) this.#heads.add(large);
   }
 
-  /** Of several pins, the first that forbids moves is told, else the first. */
+  /** Of several pins, the first of those that forbid most is told. */
   pin(position: number, pin: Pin): void {
     const root = this.find(position);
     const known = this.#pins.get(root);
-    if (known === undefined || (known.moves && !pin.moves)) this.#pins.set(root, pin);
+    if (known === undefined || strictness(pin) > strictness(known)) this.#pins.set(root, pin);
   }
 
   pinOf(position: number): Pin | undefined {

@@ -16,7 +16,7 @@ export function formatGroups(groups: readonly StructuredGroup[]): string {
       String(units),
       list('output'),
       list('input'),
-      blocked === undefined ? 'yes' : `no: ${blocked.reason}`,
+      blocked === undefined ? 'yes' : `${kind === 'embedding' ? 'by kind' : 'no'}: ${blocked.reason}`,
     ];
   });
   return table(['group', 'kind', 'units', 'given by', 'taken by', 'prunable'], rows, ['units']);

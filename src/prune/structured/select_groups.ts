@@ -1,5 +1,5 @@
 import { EspalierError } from '../../errors.js';
-import type { StructuredGroup } from './groups.js';
+import { isRemovable, type StructuredGroup } from './groups.js';
 import type { ResolvedStructuredOptions } from './options.js';
 
 /**
@@ -30,7 +30,7 @@ export function selectGroups(
       (include === undefined || include.some((matcher) => matches(group, matcher))) &&
       !exclude.some((matcher) => matches(group, matcher)),
   );
-  const free = wanted.filter(({ blocked }) => blocked === undefined);
+  const free = wanted.filter(isRemovable);
   if (free.length > 0) return free;
   const reasons = new Set(wanted.map(({ name, blocked }) => `"${name}" (${blocked?.reason})`));
   const found =

@@ -2,6 +2,7 @@ import { intAttribute, intValue } from '../../../graph/attributes.js';
 import type { Edit } from './edit.js';
 import { withAttribute } from './edit.js';
 import { gather, pad, slice, split } from './movement.js';
+import { layerNormalization, reduceMean, rmsNormalization } from './norms.js';
 import { dimsFrom, reshape, shape } from './shapes.js';
 
 /** A depthwise convolution has one group for each channel; others keep their groups, which shrink alike. */
@@ -34,5 +35,8 @@ export const edits: ReadonlyMap<string, Edit> = new Map(
     ConstantOfShape: dimsFrom(0),
     Resize: dimsFrom(3),
     Shape: shape,
+    LayerNormalization: layerNormalization,
+    RMSNormalization: rmsNormalization,
+    ReduceMean: reduceMean,
   }),
 );

@@ -13,11 +13,19 @@ export class Links {
   readonly node: Node;
   readonly positions: Positions;
   readonly #constants: ReadonlyMap<string, TensorData>;
+  readonly #squares: ReadonlySet<string>;
 
-  constructor(node: Node, positions: Positions, constants: ReadonlyMap<string, TensorData>) {
+  /** @param squares names of values that are squares of others */
+  constructor(
+    node: Node,
+    positions: Positions,
+    constants: ReadonlyMap<string, TensorData>,
+    squares: ReadonlySet<string>,
+  ) {
     this.node = node;
     this.positions = positions;
     this.#constants = constants;
+    this.#squares = squares;
   }
 
   /** Name of an input, undefined when it is left out. */
@@ -35,6 +43,10 @@ export class Links {
 
   isConstant(value: string | undefined): boolean {
     return value !== undefined && this.#constants.has(value);
+  }
+
+  isSquare(value: string | undefined): boolean {
+    return value !== undefined && this.#squares.has(value);
   }
 
   /** Numbers of an input that is known beforehand. */
@@ -62,11 +74,11 @@ export class Links {
     for (let axis = 0; axis < rank; axis++) this.linkAxes(a, axis, b, axis - rank + end);
   }
 
-  /** `why` follows "the operator ...". */
-  pinAxis(value: string | undefined, axis: number, why: string, moves = false): void {
+  /** `why` follows "the operator ...". For `moves` and `narrows` see {@link Pin}. */
+  pinAxis(value: string | undefined, axis: number, why: string, moves = false, narrows = false): void {
     if (value === undefined) return;
     const { op, name } = this.node;
-    const pin = { reason: `${op} "${name}" ${why}`, moves };
+    const pin = { reason: `${op} "${name}" ${why}`, moves, narrows };
     const size = this.dims(value)[axis] ?? 0;
     for (let i = 0; i < size; i++) this.positions.pin(this.positions.at(value, axis, i), pin);
   }

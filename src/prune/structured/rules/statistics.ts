@@ -2,6 +2,7 @@ import { intAttribute } from '../../../graph/attributes.js';
 import type { Links, Rule, RuleFamily } from './rule.js';
 
 const statistics = 'takes statistics over it, which would change';
+const corrected = 'takes statistics over it, which pruning by kind embedding corrects';
 
 /** Pools slide over all axes but the first two. */
 const pool: Rule = (links) => {
@@ -35,8 +36,11 @@ const reduce: Rule = (links) => {
   const keeps = intAttribute(links.node, 'keepdims', 1) === 1;
   let target = 0;
   for (let axis = 0; axis < rank; axis++) {
-    if (axes.has(axis)) links.pinAxis(x, axis, statistics, true);
-    else links.linkAxes(x, axis, links.output, target);
+    if (axes.has(axis)) {
+      // The mean of squares: channels that are gone would be zeros in it. Any other would see them as something else.
+      const narrows = links.node.op === 'ReduceMean' && axes.size === 1 && links.isSquare(x);
+      links.pinAxis(x, axis, narrows ? corrected : statistics, true, narrows);
+    } else links.linkAxes(x, axis, links.output, target);
     if (keeps || !axes.has(axis)) target++;
   }
 };
@@ -74,8 +78,12 @@ function normalizesFrom(links: Links): void {
   const rank = links.dims(links.output).length;
   links.linkBroadcast(links.input(0), links.output);
   for (const i of [1, 2]) links.linkBroadcast(links.input(i), links.output);
-  for (let axis = axisOf(links, -1, rank); axis < rank; axis++)
-    links.pinAxis(links.output, axis, statistics, true);
+  const first = axisOf(links, -1, rank);
+  const stored = [1, 2].every((i) => links.input(i) === undefined || links.isConstant(links.input(i)));
+  const narrows =
+    first === rank - 1 && stored && links.node.outputs.filter((name) => name !== '').length === 1;
+  for (let axis = first; axis < rank; axis++)
+    links.pinAxis(links.output, axis, narrows ? corrected : statistics, true, narrows);
 }
 
 function axisOf({ node }: Links, fallback: number, rank: number): number {
