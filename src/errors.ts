@@ -8,6 +8,7 @@ export const errorCodes = [
   'ERR_ESPALIER_TYPE', // a tensor has the wrong data type
   'ERR_ESPALIER_SHAPE', // a tensor has the wrong dims, or dims that do not fit together
   'ERR_ESPALIER_RELEASED', // the session was released
+  'ERR_ESPALIER_TARGET', // no pruning within the given bounds meets a target
   'ERR_ESPALIER_MEMORY', // memory could not be allocated
   'ERR_ESPALIER_NATIVE', // the native addon cannot be loaded
   'ERR_ESPALIER_INTERNAL', // a defect in espalier

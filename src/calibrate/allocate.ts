@@ -9,6 +9,8 @@ import type { PruningTarget } from '../prune/targets.js';
 import { keptOfEvery } from '../sparse/patterns.js';
 import { orderedWeights } from '../sparse/weights.js';
 import type { ResolvedCalibratedOptions } from './options.js';
+import { allocateBySensitivity } from './sensitivity/allocate.js';
+import type { SensitivityReport } from './sensitivity/report.js';
 
 /**
  * Sparsities by layer name for the layers that have none of their own; none for a uniform allocation, which planning
@@ -37,6 +39,8 @@ export function allocate(
     minSparsity: options.minSparsity,
     maxSparsity: options.maxSparsity,
   };
+  if (allocation === 'sensitivity')
+    return allocateBySensitivity(options.sensitivity as SensitivityReport, layers, bounds); // options say it is there
   if (allocation === 'global' || allocation === 'lamp')
     return rankTogether(graph, layers, options, allocation === 'lamp' ? lamp : importance, bounds.sparsity);
   return allocateSparsity(allocation, layers, bounds);

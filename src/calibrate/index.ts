@@ -1,4 +1,6 @@
 export { type RecalibrateOptions, recalibrateBatchNorm } from './batch_norm.js';
+export { pushConstants } from './constants.js';
+export { measuredImportance } from './importance.js';
 export type { LowRank } from './low_rank.js';
 export {
   type Allocation,
@@ -9,9 +11,11 @@ export {
   pruneMethods,
 } from './options.js';
 export { pruneCalibrated } from './prune.js';
-export { parseRecipe, plainStages, type Recipe } from './recipe.js';
+export { parseRecipe, plainStages, type Recipe, type Stage, scheduledStages } from './recipe.js';
 export type { CalibratedPruning } from './run.js';
 export { type Samples, samplesFrom } from './samples.js';
+export * from './sensitivity/index.js';
 export type { SolvedLayer } from './solve.js';
 export type { PruneState } from './state.js';
 export { PruneStateFile } from './state_file.js';
+export * from './target/index.js';

@@ -94,7 +94,7 @@ function stored({ groups, outputs, inputs, outputStride, inputStride }: Layer, o
 }
 
 /** y + bias for every output of a node: [outputs] along the channels of a convolution, along the last axis of a product. */
-function addBias(graph: Graph, name: string, bias: Float32Array): Graph {
+export function addBias(graph: Graph, name: string, bias: Float32Array): Graph {
   const node = graph.nodes.find((candidate) => candidate.name === name) as Node;
   const [input = '', weight = '', old = ''] = node.inputs;
   const alpha = node.op === 'Gemm' ? floatAttribute(node, 'alpha', 1) : 1;

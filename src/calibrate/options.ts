@@ -2,9 +2,10 @@ import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { EspalierError } from '../errors.js';
 import { optionsObject, parseOptions } from '../options.js';
-import type { Gradients } from '../prune/importance_gradient.js';
+import type { GradientBatches } from '../prune/importance_gradient.js';
 import { type ImportanceName, importanceNames, methodTraits } from '../prune/methods.js';
 import { type PruneOptions, pruneEntries } from '../prune/options.js';
+import { type SensitivityReport, sensitivitySchema } from './sensitivity/report.js';
 import type { PruneState } from './state.js';
 
 /** Methods that choose layer by layer, on the way. */
@@ -14,7 +15,7 @@ type Chooser = (typeof choosers)[number];
 export const pruneMethods = [...choosers, ...importanceNames] as const;
 export type PruneMethod = Chooser | ImportanceName;
 
-export const allocations = ['uniform', 'global', 'er', 'erk', 'lamp', 'owl'] as const;
+export const allocations = ['uniform', 'global', 'er', 'erk', 'lamp', 'owl', 'sensitivity'] as const;
 export type Allocation = (typeof allocations)[number];
 
 /** What {@link pruneCalibrated} takes: what planning takes, and how the data are used. */
@@ -36,6 +37,8 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
   readonly recalibrateBatchNorm?: boolean | undefined;
   /** How the sparsity is spread over layers. Default: uniform. */
   readonly allocation?: Allocation | undefined;
+  /** What each layer minds, for the allocation sensitivity. */
+  readonly sensitivity?: SensitivityReport | undefined;
   /** Bounds for every layer where the allocation is not uniform. Default: 0 and 0.99. */
   readonly minSparsity?: number | undefined;
   readonly maxSparsity?: number | undefined;
@@ -51,7 +54,7 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
    */
   readonly activationBytes?: number | undefined;
   /** Gradients by weight name, for the methods that need them. */
-  readonly gradients?: Gradients | undefined;
+  readonly gradients?: GradientBatches | undefined;
   /** Of method random. Default: 0. */
   readonly seed?: number | undefined;
   /** Default: the CPUs of this process. The result does not depend on it. */
@@ -95,6 +98,7 @@ const schema = optionsObject({
   ),
   recalibrateBatchNorm: v.optional(v.boolean('a boolean'), false),
   allocation: v.optional(v.picklist(allocations, `one of ${allocations.join(', ')}`), 'uniform'),
+  sensitivity: v.optional(sensitivitySchema),
   minSparsity: v.optional(share, 0),
   maxSparsity: v.optional(share, 0.99),
   rows: v.optional(whole(1), 32768),
@@ -102,7 +106,10 @@ const schema = optionsObject({
   ridge: v.optional(positive, 0.01),
   activationBytes: v.optional(whole(0, Number.MAX_SAFE_INTEGER)),
   gradients: v.optional(
-    v.custom<Gradients>((value) => value instanceof Map, 'a Map of tensors by weight name'),
+    v.custom<GradientBatches>(
+      (value) => (Array.isArray(value) ? value : [value]).every((batch) => batch instanceof Map),
+      'a Map of tensors by weight name, or a list of them',
+    ),
   ),
   seed: v.optional(whole(0), 0),
   threads: v.optional(v.pipe(whole(1), v.maxValue(256, 'at most 256')), () => availableParallelism()),
@@ -132,6 +139,11 @@ export function parseCalibratedOptions(options: unknown, where = 'pruneCalibrate
     throw refuse(`either ${where}.allocation or a global scope`, `${allocation} and global`);
   if (refit && compensate === 'bias')
     throw refuse(`either ${where}.refit, which fits biases too, or compensate bias`, 'both');
+  if (allocation === 'sensitivity' && parsed.sensitivity === undefined)
+    throw refuse(
+      `${where}.sensitivity with the allocation sensitivity: what measureSensitivity found`,
+      'none',
+    );
   const rank = compensate?.startsWith('low-rank:') ? Number(compensate.slice('low-rank:'.length)) : 0;
   const solves = chooser !== undefined || refit || compensate !== undefined;
   const needsData =

@@ -1,18 +1,36 @@
+import * as v from 'valibot';
 import { parse, YAMLParseError } from 'yaml';
 import { EspalierError } from '../errors.js';
-import { parseMatcher } from '../options.js';
+import { optionsObject, parseMatcher, parseOptions } from '../options.js';
+import { scheduleNames, stageSparsities } from '../prune/schedule.js';
 import { type CalibratedOptions, parseCalibratedOptions } from './options.js';
+import { checkTargetOptions, type TargetOptions } from './target/target_options.js';
 
 /** What a file can say of a pruning: one or more stages, each of which starts from what the one before left. */
 export interface Recipe {
-  readonly stages: readonly CalibratedOptions[];
+  readonly stages: readonly Stage[];
 }
 
-const functionsOnly = ['gradients', 'threads', 'state', 'onProgress', 'activationBytes'];
+/** Options of `pruneCalibrated`, or with a target those of `pruneToTarget`. */
+export type Stage = CalibratedOptions | TargetOptions;
+
+const functionsOnly = ['gradients', 'threads', 'state', 'onProgress', 'activationBytes', 'meter'];
+
+/** Several stages in the place of one, of rising sparsity. */
+const scheduleSchema = optionsObject({
+  curve: v.optional(v.picklist(scheduleNames, `one of ${scheduleNames.join(', ')}`)),
+  stages: v.pipe(
+    v.number('a number'),
+    v.integer('an integer'),
+    v.minValue(1, 'at least 1'),
+    v.maxValue(1000, 'at most 1000'),
+  ),
+});
 
 /**
  * Reads a recipe: the options of {@link pruneCalibrated}, as YAML or JSON, or `stages` with a list of them. Matchers of
- * layers may be `re:<regular expression>`.
+ * layers may be `re:<regular expression>`; `target` in the place of `sparsity` is what has to be met, and `schedule`
+ * makes of one stage several.
  * @param where names the recipe in messages
  * @throws EspalierError ERR_ESPALIER_ARGUMENT for what is no YAML, and for options that are unknown or do not fit
  */
@@ -20,18 +38,19 @@ export function parseRecipe(text: string, where: string): Recipe {
   const content = parseYaml(text, where);
   if (!isObject(content)) throw wrong(where, 'an object of options', describe(content));
   const { stages, ...options } = content;
-  if (stages === undefined) return { stages: [readStage(options, where)] };
+  if (stages === undefined) return { stages: readStages(options, where) };
   const [extra] = Object.keys(options);
   if (extra !== undefined) throw wrong(where, 'nothing but stages beside stages', `"${extra}"`);
   if (!Array.isArray(stages) || stages.length === 0)
     throw wrong(`${where}.stages`, 'a list of options', describe(stages));
-  return { stages: stages.map((stage: unknown, i) => readStage(stage, `${where}.stages.${i}`)) };
+  return { stages: stages.flatMap((stage: unknown, i) => readStages(stage, `${where}.stages.${i}`)) };
 }
 
 /** Stages as a file can hold them: what a model's history says of how it was pruned. */
-export function plainStages(stages: readonly CalibratedOptions[]): unknown[] {
+export function plainStages(stages: readonly Stage[]): unknown[] {
+  const left = new Set([...functionsOnly, 'sensitivity']);
   const plain = stages.map((stage) =>
-    Object.fromEntries(Object.entries(stage).filter(([key]) => !functionsOnly.includes(key))),
+    Object.fromEntries(Object.entries(stage).filter(([key]) => !left.has(key))),
   );
   const text = JSON.stringify(plain, (_key, value: unknown) =>
     value instanceof RegExp ? `re:${value.source}` : value,
@@ -39,16 +58,35 @@ export function plainStages(stages: readonly CalibratedOptions[]): unknown[] {
   return JSON.parse(text) as unknown[];
 }
 
-function readStage(stage: unknown, where: string): CalibratedOptions {
+/** @throws EspalierError ERR_ESPALIER_ARGUMENT when the schedule is wrong, or there is no sparsity for it to rise to */
+export function scheduledStages(
+  options: CalibratedOptions,
+  schedule: unknown,
+  where: string,
+): CalibratedOptions[] {
+  const { curve, stages } = parseOptions(scheduleSchema, schedule, `${where}.schedule`);
+  const { sparsity } = options;
+  if (sparsity === undefined) throw wrong(where, 'options with a sparsity for the schedule', 'none');
+  return stageSparsities({ curve, to: sparsity }, stages).map((own) => ({ ...options, sparsity: own }));
+}
+
+function readStages(stage: unknown, where: string): Stage[] {
   if (!isObject(stage)) throw wrong(where, 'an object of options', describe(stage));
   const wrongKey = functionsOnly.find((key) => key in stage);
   if (wrongKey !== undefined) throw wrong(where, 'options that a file can hold', `"${wrongKey}"`);
-  const read = { ...stage };
+  const { schedule, ...read } = stage;
   for (const key of ['include', 'exclude'])
     if (Array.isArray(read[key]))
       read[key] = read[key].map((item: unknown) => (typeof item === 'string' ? parseMatcher(item) : item));
-  parseCalibratedOptions(read, where);
-  return read as unknown as CalibratedOptions;
+  if (read['target'] === undefined) {
+    parseCalibratedOptions(read, where);
+    const checked = read as unknown as CalibratedOptions;
+    return schedule === undefined ? [checked] : scheduledStages(checked, schedule, where);
+  }
+  for (const [key, value] of Object.entries({ sparsity: read['sparsity'], schedule }))
+    if (value !== undefined) throw wrong(where, 'options with a target', `"${key}" beside it`);
+  checkTargetOptions(read as unknown as TargetOptions, where);
+  return [read as unknown as TargetOptions];
 }
 
 function parseYaml(text: string, where: string): unknown {

@@ -5,35 +5,42 @@ import {
   allocations,
   type CalibratedOptions,
   type Compensation,
+  type MetTarget,
   type PruneMethod,
   PruneStateFile,
   parseRecipe,
   plainStages,
   pruneCalibrated,
   pruneMethods,
-  type Recipe,
-  type Samples,
-  samplesFrom,
+  pruneToTarget,
+  type Stage,
+  scheduledStages,
 } from '../calibrate/index.js';
 import { EspalierError } from '../errors.js';
-import { readTensors } from '../formats/index.js';
 import type { Graph } from '../graph/graph.js';
 import type { PruningPlan } from '../prune/plan.js';
+import { type ScheduleName, scheduleNames } from '../prune/schedule.js';
+import type { Shapes } from '../prune/structured/index.js';
 import { finiteNumber, wholeNumber } from './arguments.js';
+import { readGradients, readSamples, readSensitivity } from './data.js';
 import { fileError, type Io } from './io.js';
 import { showProgress } from './progress.js';
+import { addTargetOptions, type TargetArguments, targetOf } from './target.js';
 
 /** Options of `prune` that go beyond magnitudes. */
-export interface CalibratedArguments {
+export interface CalibratedArguments extends TargetArguments {
   readonly method?: PruneMethod;
   readonly calibration?: string;
   readonly refit?: boolean;
   readonly compensate?: Compensation;
   readonly recalibrateBn?: boolean;
-  readonly allocation?: Allocation;
+  readonly allocation?: Allocation | 'latency';
+  readonly sensitivity?: string;
+  readonly stages?: number;
+  readonly schedule?: ScheduleName;
   readonly minSparsity?: number;
   readonly maxSparsity?: number;
-  readonly gradients?: string;
+  readonly gradients?: readonly string[];
   readonly rows?: number;
   readonly seed?: number;
   readonly threads?: number;
@@ -41,7 +48,7 @@ export interface CalibratedArguments {
 }
 
 export function addCalibrationOptions(command: Command): Command {
-  return command
+  return addTargetOptions(command)
     .addOption(
       new Option(
         '--method <name>',
@@ -60,13 +67,24 @@ export function addCalibrationOptions(command: Command): Command {
     )
     .option('--recalibrate-bn', 'bring batch normalisations back to what they gave in the dense network')
     .addOption(
-      new Option('--allocation <name>', 'how the sparsity is spread over layers (default: uniform)').choices(
-        allocations,
+      new Option('--allocation <name>', 'how the sparsity is spread over layers (default: uniform)').choices([
+        ...allocations,
+        'latency',
+      ]),
+    )
+    .option('--sensitivity <file>', 'what the command sensitivity found, for the allocations that use it')
+    .option('--stages <n>', 'prune in so many stages of rising sparsity', wholeNumber(1))
+    .addOption(
+      new Option('--schedule <curve>', 'how it rises over the stages (default: cubic)').choices(
+        scheduleNames,
       ),
     )
     .option('--min-sparsity <share>', 'what each layer loses at least', finiteNumber)
     .option('--max-sparsity <share>', 'what each layer loses at most', finiteNumber)
-    .option('--gradients <file>', 'npz or safetensors: gradients by the name of the weight')
+    .option(
+      '--gradients <files...>',
+      'npz or safetensors: gradients by the name of the weight, a file for each batch',
+    )
     .option(
       '--rows <n>',
       'rows of each layer that are taken of all samples together (default: 32768)',
@@ -79,20 +97,31 @@ export function addCalibrationOptions(command: Command): Command {
 
 /** Whether a command line asks for more than a plan by magnitudes. */
 export function isCalibrated(given: CalibratedArguments): boolean {
-  const { method, calibration, refit, allocation, recipe, compensate, recalibrateBn } = given;
-  return (
-    [calibration, allocation, recipe, compensate, recalibrateBn].some((value) => value !== undefined) ||
-    (method !== undefined && method !== 'magnitude') ||
-    refit !== undefined
-  );
+  const { method, calibration, refit, compensate, recalibrateBn, allocation, recipe } = given;
+  const { sensitivity, stages, schedule } = given;
+  const asked = [
+    calibration,
+    refit,
+    compensate,
+    recalibrateBn,
+    allocation,
+    recipe,
+    sensitivity,
+    stages,
+    schedule,
+  ];
+  const chosen = method !== undefined && method !== 'magnitude';
+  return chosen || [...asked, targetOf(given)].some((value) => value !== undefined);
 }
 
-/** @throws EspalierError ERR_ESPALIER_ARGUMENT when data are given where only weights are looked at. */
-export function refuseCalibration(given: CalibratedArguments): void {
-  if (!isCalibrated(given)) return;
+/** @throws EspalierError ERR_ESPALIER_ARGUMENT for options that only patterns of zeros have. */
+export function refuseForStructures(given: CalibratedArguments): void {
+  const { refit, compensate, recalibrateBn, allocation, recipe, sensitivity, stages, schedule } = given;
+  const asked = [refit, compensate, recalibrateBn, allocation, recipe, sensitivity, stages, schedule];
+  if (asked.every((value) => value === undefined)) return;
   throw new EspalierError(
     'ERR_ESPALIER_ARGUMENT',
-    'Expected --method, --calibration, --refit, --compensate, --recalibrate-bn, --allocation and --recipe with a pattern of zeros only, got a structure',
+    'Expected --refit, --compensate, --recalibrate-bn, --allocation, --recipe, --sensitivity, --stages and --schedule with a pattern of zeros only, got a structure',
   );
 }
 
@@ -103,31 +132,33 @@ export function refuseCalibration(given: CalibratedArguments): void {
 export async function pruneWithData(
   graph: Graph,
   given: CalibratedArguments,
-  options: Pick<CalibratedOptions, 'sparsity' | 'pattern' | 'scope' | 'include' | 'exclude' | 'operators'>,
+  options: Pick<CalibratedOptions, 'sparsity' | 'pattern' | 'scope' | 'include' | 'exclude' | 'operators'> & {
+    readonly shapes: Shapes;
+  },
   output: string,
   io: Io,
-): Promise<{ graph: Graph; plan: PruningPlan; stages: readonly unknown[] }> {
-  const { stages } = await stagesOf(given, options);
-  const samples: Samples =
-    given.calibration === undefined ? [] : samplesFrom(await readTensors(given.calibration), graph.inputs);
-  const gradients = given.gradients === undefined ? undefined : new Map(await readTensors(given.gradients));
-  let result: { graph: Graph; plan: PruningPlan } | undefined;
+): Promise<PrunedByData> {
+  const { shapes, ...planning } = options;
+  const stages = await stagesOf(given, planning);
+  const samples = await readSamples(given.calibration, graph);
+  const gradients = await readGradients(given.gradients);
+  let result: PrunedByData | undefined;
   for (const [i, stage] of stages.entries()) {
     const title = stages.length === 1 ? 'prune' : `prune ${i + 1}/${stages.length}`;
     const path = `${output}.${i === 0 ? '' : `${i}.`}unfinished`;
     const known = await stat(path).catch(() => undefined);
-    const state = samples.length === 0 ? undefined : await PruneStateFile.open(path);
-    if (known !== undefined && known.size > 0) io.err(`going on with the layers in ${path}\n`);
+    const state = samples.length === 0 || 'target' in stage ? undefined : await PruneStateFile.open(path);
+    if (state !== undefined && known !== undefined && known.size > 0)
+      io.err(`going on with the layers in ${path}\n`);
     const progress = showProgress(io, title);
     try {
       const { threads } = given;
-      result = await pruneCalibrated(result?.graph ?? graph, samples, {
-        ...stage,
-        gradients,
-        threads,
-        state,
-        onProgress: progress.update,
-      });
+      const more = { gradients, threads, state, onProgress: progress.update };
+      const before = result?.graph ?? graph;
+      result =
+        'target' in stage
+          ? await pruneToTarget(before, samples, { ...stage, ...more, shapes })
+          : await pruneCalibrated(before, samples, { ...stage, ...more });
       await state?.remove();
     } catch (error) {
       await state?.close();
@@ -136,35 +167,44 @@ export async function pruneWithData(
       progress.stop();
     }
   }
-  const { graph: pruned, plan } = result as { graph: Graph; plan: PruningPlan }; // there is a stage
-  return { graph: pruned, plan, stages: plainStages(stages) };
+  const { graph: pruned, ...rest } = result as PrunedByData; // there is a stage
+  return { ...rest, graph: pruned, stages: plainStages(stages) };
 }
 
-async function stagesOf(given: CalibratedArguments, options: CalibratedOptions): Promise<Recipe> {
-  const { recipe, calibration, method, refit, compensate, allocation, minSparsity, maxSparsity, rows, seed } =
-    given;
-  const own = defined({
-    ...options,
-    method,
-    refit,
-    compensate,
-    recalibrateBatchNorm: given.recalibrateBn,
-    allocation,
-    minSparsity,
-    maxSparsity,
-    rows,
-    seed,
-  });
+export interface PrunedByData {
+  readonly graph: Graph;
+  readonly plan: PruningPlan;
+  /** What was done, for the model's history. */
+  readonly stages?: readonly unknown[] | undefined;
+  /** Of the last stage, when it had one. */
+  readonly target?: MetTarget;
+}
+
+async function stagesOf(given: CalibratedArguments, options: CalibratedOptions): Promise<readonly Stage[]> {
+  const { recipe, calibration, method, refit, compensate, allocation, minSparsity, maxSparsity } = given;
+  const { rows, seed, stages: count, schedule, recalibrateBn: recalibrateBatchNorm } = given;
+  const sensitivity = await readSensitivity(given.sensitivity);
+  const target = targetOf(given);
+  const fitting = { method, refit, compensate, recalibrateBatchNorm, rows, seed };
+  const spreading = { allocation, minSparsity, maxSparsity, sensitivity, target };
+  const own = defined({ ...options, ...fitting, ...spreading }) as Partial<Stage>; // which of both it is, is checked where it is used
   if (recipe !== undefined) {
     const text = await readFile(recipe, 'utf8').catch((cause: unknown) => {
       throw fileError('a recipe at', recipe, cause);
     });
     const { stages } = parseRecipe(text, `recipe ${recipe}`);
-    return { stages: stages.map((stage) => ({ ...stage, ...own })) };
+    return stages.map((stage) => ({ ...stage, ...own }) as Stage);
   }
   const data = calibration !== undefined;
   const usual: CalibratedOptions = data ? { method: 'admm' } : { method: 'magnitude', refit: false };
-  return { stages: [{ ...usual, ...own }] };
+  const stage = { ...usual, ...own } as Stage;
+  if (count === undefined && schedule === undefined) return [stage];
+  if ('target' in stage || count === undefined)
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      'Expected --schedule with --stages and a sparsity, not a target',
+    );
+  return scheduledStages(stage, { curve: schedule, stages: count }, 'options');
 }
 
 /** Without the keys whose value is undefined. */

@@ -13,6 +13,7 @@ import { addInspect } from './inspect.js';
 import type { Io } from './io.js';
 import { addPrune } from './prune.js';
 import { addRun } from './run.js';
+import { addSensitivity } from './sensitivity.js';
 
 /**
  * Runs one command line, `args` being what follows the program's name.
@@ -29,6 +30,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addInspect(program, io);
   addGroups(program, io);
   addPrune(program, io);
+  addSensitivity(program, io);
   addCompile(program, io);
   addConvert(program, io);
   addDiff(program, io);

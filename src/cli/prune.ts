@@ -16,8 +16,9 @@ import {
   addCalibrationOptions,
   type CalibratedArguments,
   isCalibrated,
+  type PrunedByData,
   pruneWithData,
-  refuseCalibration,
+  refuseForStructures,
 } from './calibrated.js';
 import { checkFolder, checkWritable, writeAll } from './files.js';
 import { type Io, print } from './io.js';
@@ -28,9 +29,11 @@ import {
   pruneStructured,
   type StructuredArguments,
   type StructuredPattern,
+  shapesOf,
   structuredForms,
   structuredPattern,
 } from './prune_structured.js';
+import { formatTarget } from './target.js';
 
 interface PruneArguments
   extends Omit<StructuredArguments, 'scope'>,
@@ -84,31 +87,34 @@ export function addPrune(program: Command, io: Io): void {
     const include = given.include?.map(parseMatcher);
     const exclude = given.exclude?.map(parseMatcher);
     if (given.pattern !== undefined && !isPattern(given.pattern)) {
-      refuseCalibration(given);
+      refuseForStructures(given);
       const ranked = scope ?? 'layer';
       if (ranked === 'row') throw rowsOfStructures();
-      const result = await pruneStructured(graph, given.pattern, {
-        ...given,
-        scope: ranked,
-        include,
-        exclude,
-      });
+      const result = await pruneStructured(
+        graph,
+        given.pattern,
+        { ...given, scope: ranked, include, exclude },
+        io,
+      );
       await finish(result.pruned, result.data, result.text);
       return;
     }
     const ordered =
       given.permute === true ? permute(graph, given.pattern ?? 'unstructured', given, io) : graph;
     const options = { sparsity, pattern: given.pattern, scope, operators, include, exclude };
+    const shapes = shapesOf(graph, given.shape);
     const {
       graph: pruned,
       plan,
       stages,
-    } = isCalibrated(given)
-      ? await pruneWithData(ordered, given, options, output, io)
+      target,
+    }: PrunedByData = isCalibrated(given)
+      ? await pruneWithData(ordered, given, { ...options, shapes }, output, io)
       : planned(ordered, options);
     const layers = plan.layers.map(({ mask, ...layer }) => layer);
-    const data = { ...planTotals(plan), options: plan.options, layers };
-    await finish(pruned, data, () => formatPruningPlan(plan), { stages });
+    const data = { ...planTotals(plan), options: plan.options, layers, ...(target && { target }) };
+    const met = target === undefined ? '' : `\n\n${formatTarget(target)}`;
+    await finish(pruned, data, () => `${formatPruningPlan(plan)}${met}`, { stages });
 
     async function finish(smaller: Graph, result: object, text: () => string, more = {}): Promise<void> {
       const { output: _output, force: _force, json: _json, ...asked } = given;
