@@ -42,7 +42,7 @@ export function allocate(
   if (allocation === 'sensitivity')
     return allocateBySensitivity(options.sensitivity as SensitivityReport, layers, bounds); // options say it is there
   if (allocation === 'global' || allocation === 'lamp')
-    return rankTogether(graph, layers, options, allocation === 'lamp' ? lamp : importance, bounds.sparsity);
+    return rankTogether(graph, open, layers, options, allocation === 'lamp' ? lamp : importance, bounds.sparsity);
   return allocateSparsity(allocation, layers, bounds);
 }
 
@@ -72,8 +72,9 @@ const outlierFactor = 5;
  */
 function rankTogether(
   graph: Graph,
+  targets: readonly PruningTarget[],
   layers: readonly AllocatedLayer[],
-  { pattern, minSparsity, maxSparsity, layers: own }: ResolvedCalibratedOptions,
+  { minSparsity, maxSparsity }: ResolvedCalibratedOptions,
   importance: Importance,
   sparsity: number,
 ): Map<string, number> {
@@ -92,11 +93,14 @@ function rankTogether(
     }
     const plan = planPruning(graph, {
       sparsity: Math.min(1 - 1e-12, Math.max(0, share)),
-      pattern,
       scope: 'global',
       importance,
       include: rest.map(({ name }) => name),
-      layers: patternsOnly(own, new Set(rest.map(({ name }) => name))),
+      layers: Object.fromEntries(
+        targets
+          .filter(({ layer }) => !held.has(layer.name))
+          .map(({ layer, pattern }) => [layer.name, { pattern }]),
+      ),
     });
     const shares = rest.map(({ name, units: size }) => {
       return (plan.layers.find((entry) => entry.name === name)?.removedUnits ?? 0) / size;
@@ -117,10 +121,4 @@ function rankTogether(
 
 function outside(share: number, least: number, most: number): boolean {
   return share < least - 1e-12 || share > most + 1e-12;
-}
-
-/** Patterns by name, without sparsities: all layers are ranked together. */
-function patternsOnly(own: ResolvedCalibratedOptions['layers'], names: ReadonlySet<string>) {
-  const entries = Object.entries(own).filter(([name]) => names.has(name));
-  return Object.fromEntries(entries.map(([name, { pattern }]) => [name, { pattern }]));
 }

@@ -39,8 +39,9 @@ export async function unitScores(
       threads,
       onProgress,
     });
-    // How an output differs from others says nothing of the inputs it takes.
-    return method === 'fpgm' ? { importance, side: 'output' } : { importance };
+    // How an output differs from others says nothing of the inputs it takes, and what varies are inputs.
+    if (method === 'fpgm') return { importance, side: 'output' };
+    return method === 'flap' ? { importance, side: 'input' } : { importance };
   } finally {
     progress.stop();
   }

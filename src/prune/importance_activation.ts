@@ -60,6 +60,26 @@ export function activationNorm(statistics: ActivationStatistics): Importance {
   });
 }
 
+/**
+ * w_ij^2 Var(X_j): what an output varies by with an input, so what a bias cannot make up for when it goes. Summed over
+ * all that takes a channel it is the score of Y. An et al., "Fluctuation-based Adaptive Structured Pruning for Large
+ * Language Models", 2024 (arXiv 2312.11983); `pushConstants` adds the biases.
+ */
+export function fluctuation(statistics: ActivationStatistics): Importance {
+  return named('fluctuation', (layer, weights) => {
+    const norms = inputNorms(statistics, layer); // they are there, and fit
+    const { rows, sums } = statistics.get(layer.weight) as InputStatistics;
+    const variances = norms.map((norm, j) =>
+      Math.max(0, norm ** 2 / rows - ((sums[j] as number) / rows) ** 2),
+    );
+    return forEachWeight(
+      layer,
+      weights,
+      (weight, _row, column) => weight ** 2 * (variances[column] as number),
+    );
+  });
+}
+
 /** The 2-norm of every input, [groups * inputs]. */
 function inputNorms(statistics: ActivationStatistics, layer: Layer): Float64Array {
   const found = statistics.get(layer.weight);

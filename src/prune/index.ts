@@ -7,6 +7,7 @@ export { type Importance, magnitude, magnitudeLp, random } from './importance.js
 export {
   type ActivationStatistics,
   activationNorm,
+  fluctuation,
   type InputStatistics,
   ria,
   wanda,

@@ -1,7 +1,13 @@
 import { EspalierError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { type Importance, magnitude, magnitudeLp, random } from './importance.js';
-import { type ActivationStatistics, activationNorm, ria, wanda } from './importance_activation.js';
+import {
+  type ActivationStatistics,
+  activationNorm,
+  fluctuation,
+  ria,
+  wanda,
+} from './importance_activation.js';
 import { fisher, type GradientBatches, snip, snipMomentum, taylor } from './importance_gradient.js';
 import { batchNormScale, fpgm, lamp } from './importance_structure.js';
 import type { PruneScope } from './options.js';
@@ -37,6 +43,11 @@ const methods = {
     scope: 'row',
     needs: 'statistics',
     make: ({ statistics }) => activationNorm(statistics as ActivationStatistics),
+  },
+  flap: {
+    scope: 'row',
+    needs: 'statistics',
+    make: ({ statistics }) => fluctuation(statistics as ActivationStatistics),
   },
   lamp: { scope: 'global', make: () => lamp },
   snip: { scope: 'global', needs: 'gradients', make: ({ gradients }) => snip(gradients as GradientBatches) },

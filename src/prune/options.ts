@@ -30,7 +30,10 @@ export interface PruneOptions {
   readonly exclude?: readonly (string | RegExp)[] | undefined;
   /** Prune only layers of these operators. */
   readonly operators?: readonly string[] | undefined;
-  /** Exceptions by name or operator (the name wins). A layer with its own sparsity leaves the global ranking. */
+  /**
+   * Exceptions by name, by `re:` and a regular expression on it, or by operator; the first of these that says something
+   * wins. A layer with its own sparsity leaves the global ranking.
+   */
   readonly layers?: Readonly<Record<string, LayerPruneOptions>> | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { EspalierError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { findLayers, isDepthwise, type Layer, layerOperators } from '../graph/layers.js';
-import { nearest } from '../options.js';
+import { nearest, parseMatcher } from '../options.js';
 import { keptOfEvery, type Pattern, parsePattern } from '../sparse/patterns.js';
 import { type ResolvedPruneOptions, sparsityOf } from './options.js';
 
@@ -40,7 +40,7 @@ export function selectTargets(graph: Graph, options: ResolvedPruneOptions): Prun
     );
   }
   for (const name of Object.keys(options.layers)) {
-    if (!selected.some((layer) => matches(layer, name))) fail('layers', name, selected);
+    if (!selected.some((layer) => matches(layer, parseMatcher(name)))) fail('layers', name, selected);
   }
   const targets = new Map<string, PruningTarget>();
   for (const layer of selected) {
@@ -63,18 +63,19 @@ function isSelected(
   if (operators !== undefined && !operators.includes(layer.op)) return false;
   if (include !== undefined && !include.some((matcher) => matches(layer, matcher))) return false;
   if (exclude.some((matcher) => matches(layer, matcher))) return false;
-  const named =
-    Object.hasOwn(layers, layer.name) || include?.some((matcher) => matchesName(layer, matcher)) === true;
+  const matchers = [...(include ?? []), ...Object.keys(layers).map(parseMatcher)];
+  const named = matchers.some((matcher) => matchesName(layer, matcher));
   return named || !isDepthwise(graph, layer);
 }
 
 function targetOf(layer: Layer, { layers, sparsity, pattern }: ResolvedPruneOptions): PruningTarget {
-  const byOperator = Object.hasOwn(layers, layer.op) ? layers[layer.op] : undefined;
-  const byName = Object.hasOwn(layers, layer.name) ? layers[layer.name] : undefined;
-  const own = byName?.sparsity ?? byOperator?.sparsity;
-  const ownPattern = byName?.pattern ?? byOperator?.pattern;
+  const isPattern = (key: string) => key.startsWith('re:') && matchesName(layer, parseMatcher(key));
+  const keys = [layer.name, ...Object.keys(layers).filter(isPattern), layer.op];
+  const [key = layer.op, ...others] = keys.filter((known) => Object.hasOwn(layers, known));
+  const entries = [key, ...others].map((known) => (Object.hasOwn(layers, known) ? layers[known] : undefined));
+  const own = entries.find((entry) => entry?.sparsity !== undefined)?.sparsity;
+  const ownPattern = entries.find((entry) => entry?.pattern !== undefined)?.pattern;
   const chosen = ownPattern === undefined ? pattern : parsePattern(ownPattern);
-  const key = byName === undefined ? layer.op : layer.name;
   const where = `planPruning options.layers.${key}`;
   // A pattern of its own that says its sparsity does not contradict the sparsity of all others.
   const inherited = keptOfEvery(chosen) === undefined ? sparsity : undefined;

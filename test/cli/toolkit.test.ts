@@ -218,6 +218,7 @@ describe('scores on the command line', () => {
     expect(await names('--method', 'taylor', '--gradients', at('gradients1.npz'))).toBe('groupTaylor');
     expect(await names('--method', 'bn')).toBe('groupScale');
     expect(await names('--method', 'wanda', '--calibration', at('data.npz'))).toBe('wanda');
+    expect(await names('--method', 'flap', '--calibration', at('data.npz'))).toBe('fluctuation');
     expect(await names('--method', 'fpgm')).toBe('fpgm');
     expect(await names('--method', 'random', '--seed', '3')).toBe('random(3)');
     expect(await names('--push-constants', '--calibration', at('data.npz'))).toBe('magnitude');

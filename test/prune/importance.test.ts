@@ -4,6 +4,7 @@ import {
   activationNorm,
   batchNormScale,
   fisher,
+  fluctuation,
   fpgm,
   type Importance,
   type InputStatistics,
@@ -47,6 +48,17 @@ describe('importance, against values worked out by hand', () => {
     expect(() => score(wanda(new Map()))).toThrow(
       /statistics of the 2 inputs of layer "a" under "w", got none/,
     );
+  });
+
+  test('fluctuation: squares times the variance of inputs', () => {
+    // 4 rows: squares 9 and 16, sums 4 and 8: variances 9 / 4 - 1 and 16 / 4 - 4.
+    const varying = new Map<string, InputStatistics>([
+      ['w', { rows: 4, squares: Float64Array.of(9, 16), sums: Float64Array.of(4, 8) }],
+    ]);
+    const expected = [1.25, 0, 5, 0, 11.25, 0];
+    score(fluctuation(varying)).forEach((value, i) => {
+      expect(value).toBeCloseTo(expected[i] as number, 12);
+    });
   });
 
   test('ria: shares of row and column times the root of the norm', () => {

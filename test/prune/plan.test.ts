@@ -237,6 +237,32 @@ describe('selection', () => {
     expect(names({ sparsity: 0.5, layers: { depthwise: { sparsity: 0.1 } } })).toContain('depthwise');
   });
 
+  test('budgets by name patterns: a name wins over a pattern, a pattern over an operator', () => {
+    const options = {
+      sparsity: 0.5,
+      layers: {
+        're:^gemm': { sparsity: 0.25 },
+        're:T$': { pattern: '4x1' },
+        Gemm: { sparsity: 0.75, pattern: '2x1' },
+      },
+    } as const;
+    const find = (own: object, name: string) =>
+      planPruning(everyKind(3), { ...options, ...own }).layers.find((layer) => layer.name === name);
+    expect(find({}, 'gemm')).toMatchObject({
+      pattern: '2x1',
+      removedUnits: Math.round((0.25 * 13 * 38) / 2),
+    });
+    expect(find({}, 'gemmT')).toMatchObject({ pattern: '4x1', removedUnits: Math.round(0.25 * 5 * 11) });
+    expect(find({}, 'matmul')).toMatchObject({ pattern: 'unstructured', removedUnits: 72 });
+    const named = { layers: { ...options.layers, gemmT: { sparsity: 0 } } };
+    expect(find(named, 'gemmT')).toMatchObject({ pattern: '4x1', removedUnits: 0 });
+    expect(find({ layers: { 're:^depth': { sparsity: 0.5 } } }, 'depthwise')?.removedUnits).toBe(36);
+    expect(() => find({ layers: { 're:^conf': {} } }, 'gemm')).toThrow(
+      /every entry of planPruning options.layers to match a layer, got "re:\^conf"/,
+    );
+    expect(() => find({ layers: { 're:(': {} } }, 'gemm')).toThrow(/Expected a regular expression after re:/);
+  });
+
   test('own sparsity and pattern by name win over those by operator', () => {
     const { layers } = planPruning(everyKind(1), {
       sparsity: 0.5,

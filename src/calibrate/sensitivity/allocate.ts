@@ -1,7 +1,7 @@
 import { EspalierError } from '../../errors.js';
 import { type AllocatedLayer, type AllocationOptions, exactShares } from '../../prune/allocation.js';
 import { cheapestChoices, valueAt } from '../../prune/curves.js';
-import { errorCurve, type SensitivityReport } from './report.js';
+import { risingErrors, type SensitivityReport } from './report.js';
 
 /**
  * Sparsities by layer that remove exactly round(sparsity * units) units of all layers at the least sum of the measured
@@ -20,7 +20,7 @@ export function allocateBySensitivity(
     );
   }
   const choices = layers.map(({ name, units }) => {
-    const curve = errorCurve(report, name);
+    const curve = risingErrors(report, name);
     const inside = curve.map((point) => point.sparsity).filter((s) => s > minSparsity && s < maxSparsity);
     return [minSparsity, ...inside, maxSparsity].map((s) => ({
       sparsity: s,
@@ -33,7 +33,7 @@ export function allocateBySensitivity(
 }
 
 /** The error at a sparsity; past the last point as steep as it was before it, for what was not measured is no cheaper. */
-function beyond(curve: ReturnType<typeof errorCurve>, sparsity: number): number {
+function beyond(curve: ReturnType<typeof risingErrors>, sparsity: number): number {
   const [before, last] = curve.slice(-2);
   if (before === undefined || last === undefined || sparsity <= last.sparsity)
     return valueAt(curve, sparsity);

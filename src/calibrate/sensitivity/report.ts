@@ -87,6 +87,19 @@ export function parseSensitivity(json: string, where: string): SensitivityReport
 }
 
 /**
+ * The errors of a layer over its sparsity, from no error at 0 on, and never falling: that more zeros gave less error on
+ * a few samples is luck, which an allocation should not build on.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT when the report does not have the layer
+ */
+export function risingErrors(report: SensitivityReport, name: string): CurvePoint[] {
+  let most = Number.NEGATIVE_INFINITY;
+  return errorCurve(report, name).map(({ sparsity, value }) => {
+    most = Math.max(most, value);
+    return { sparsity, value: most };
+  });
+}
+
+/**
  * The errors of a layer over its sparsity, from no error at 0 on.
  * @throws EspalierError ERR_ESPALIER_ARGUMENT when the report does not have the layer
  */

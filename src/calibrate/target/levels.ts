@@ -4,7 +4,7 @@ import { type PlannedLayer, type PruningPlan, planPruning } from '../../prune/pl
 import { pruneCalibrated } from '../prune.js';
 import type { CalibratedPruning } from '../run.js';
 import type { Samples } from '../samples.js';
-import { errorCurve } from '../sensitivity/report.js';
+import { risingErrors } from '../sensitivity/report.js';
 import type { Meter } from './meter.js';
 import { isLatency, type Quantity } from './options.js';
 import { removedSquares, timedSparsities } from './rates.js';
@@ -96,7 +96,7 @@ function errorsOf(
   { sensitivity }: Pruning['options'],
 ): ReadonlyMap<string, readonly CurvePoint[]> {
   if (sensitivity === undefined) return removedSquares(graph, plans);
-  return new Map((plans[0]?.layers ?? []).map(({ name }) => [name, errorCurve(sensitivity, name)]));
+  return new Map((plans[0]?.layers ?? []).map(({ name }) => [name, risingErrors(sensitivity, name)]));
 }
 
 /** Masks of a sparsity by the method, or by magnitude where that chooses layer by layer; nothing is fitted. */
