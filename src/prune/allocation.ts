@@ -79,7 +79,7 @@ function owlOffsets(layers: readonly AllocatedLayer[]): number[] {
 
 /**
  * Whole units from shares: each is rounded down, and those with the largest remainders get one more until the total is
- * right; ties go to the earlier layer.
+ * right; ties go to the earlier layer. Shares that come to more than the total lose one unit each, the last first.
  */
 export function exactShares(
   layers: readonly AllocatedLayer[],
@@ -100,6 +100,12 @@ export function exactShares(
       missing--;
       changed = true;
     }
+  }
+  for (const { i } of order.toReversed()) {
+    if (missing >= 0) break;
+    if (counts[i] === 0) continue;
+    counts[i] = (counts[i] as number) - 1;
+    missing++;
   }
   return new Map(layers.map(({ name, units }, i) => [name, (counts[i] as number) / units]));
 }
