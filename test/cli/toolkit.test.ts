@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseSensitivity } from '../../src/calibrate/index.js';
 import { encodeNpz } from '../../src/formats/index.js';
 import { exportOnnx, readOnnx } from '../../src/formats/onnx/index.js';
-import { fromNumbers } from '../../src/graph/index.js';
+import { fromNumbers, historyOf } from '../../src/graph/index.js';
 import { vit } from '../../src/networks/index.js';
 import { randomConstant, seeded } from '../prune/graphs.js';
 import { cli, mlp, modelFolder } from './models.js';
@@ -134,7 +134,7 @@ describe('prune to a target', () => {
     expect(code).toBe(0);
     expect(JSON.parse(out).target.reached).toBeLessThanOrEqual(1000);
     const graph = await readOnnx(at('out.onnx'));
-    expect(graph.metadata['onnx.metadata_props:espalier.pruning']).toMatch(/"target":\{"parameters":1000\}/);
+    expect(historyOf(graph)).toMatch(/"target":\{"parameters":1000\}/);
     for (const [text, message] of [
       ['{ sparsity: 0.5, target: { flops: 3 } }', /options with a target to be|"sparsity" beside it/],
       ['{ target: { flop: 3 } }', /Unknown key "flop"/],
@@ -170,11 +170,10 @@ describe('stages', () => {
       const { code, out } = await prune('model.onnx', ...args, '--json');
       expect(code).toBe(0);
       expect(JSON.parse(out)).toMatchObject({ removed: 2048 });
-      const { metadata } = await readOnnx(at('out.onnx'));
-      const stages = JSON.parse(metadata['onnx.metadata_props:espalier.pruning'] ?? '[]') as {
-        sparsity: number;
+      const [step] = JSON.parse(historyOf(await readOnnx(at('out.onnx'))) ?? '[]') as {
+        stages: { sparsity: number }[];
       }[];
-      expect(stages.map(({ sparsity }) => sparsity)).toEqual([0.4, 0.8]);
+      expect(step?.stages.map(({ sparsity }) => sparsity)).toEqual([0.4, 0.8]);
     }
     expect((await prune('model.onnx', '--sparsity', '0.5', '--schedule', 'linear')).err).toMatch(
       /Expected --schedule with --stages/,

@@ -213,7 +213,7 @@ describe('pruneToTarget, by a clock of its own', () => {
 
   test('data prune with the sparsities that were found, and what they make is measured too', async () => {
     const meter = fakeMeter();
-    const options = { target: { p99Milliseconds: 21 }, threads: 1, meter };
+    const options = { target: { p99Milliseconds: 21 }, method: 'sparsegpt', threads: 1, meter } as const;
     const byData = await pruneToTarget(graph, samples, options);
     const bySize = await prune({ target: { p99Milliseconds: 21 } });
     const counts = ({ plan }: typeof byData) => plan.layers.map(({ removed }) => removed);
