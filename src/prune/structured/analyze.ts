@@ -70,7 +70,9 @@ function canonical(model: Graph, inputDims: ReadonlyMap<string, readonly number[
     constant: (name, data) => constants.set(name, data),
   });
   const nodes = model.nodes.flatMap((node) => canonicalizer.upgrade(node));
-  return { ...model, nodes, constants, opsets: new Map([...model.opsets, ['', canonicalOpset]]) };
+  // Operators that came later are written as they were, and their opset says that they are there.
+  const opset = Math.max(canonicalOpset, model.opsets.get('') ?? 0);
+  return { ...model, nodes, constants, opsets: new Map([...model.opsets, ['', opset]]) };
 }
 
 /** Values x^2 and x * x. */

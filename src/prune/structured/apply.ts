@@ -20,7 +20,7 @@ const schema = v.object({
 });
 
 /**
- * The graph without what a plan removes: every weight of it is smaller, the operators are those of opset 21, inputs and
+ * The graph without what a plan removes: every weight of it is smaller, operators have the form of opset 21, inputs and
  * outputs are what they were. Dims that the model leaves open stay open.
  * @throws EspalierError ERR_ESPALIER_ARGUMENT when the plan is malformed, or not made for a graph like this one
  */

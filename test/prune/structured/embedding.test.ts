@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Graph } from '../../../src/graph/graph.js';
-import { GraphBuilder } from '../../../src/graph/index.js';
+import { floatValue, GraphBuilder } from '../../../src/graph/index.js';
 import {
   applyStructuredPruning,
   findGroups,
   planStructuredPruning,
 } from '../../../src/prune/structured/index.js';
+import { buildGraph, floats, node } from '../../graph/support.js';
 import { feedsOf, smallNetworks } from '../../networks/small.js';
+import { seeded } from '../graphs.js';
 import { expectMasked, parametersOf } from './support.js';
 
 const network = (name: string) => (smallNetworks[name] as () => Graph)();
@@ -30,6 +32,35 @@ describe('half of the embedding width equals the masked network', () => {
     expect(new Set(plan.groups.map(({ kind }) => kind))).toEqual(new Set(kinds));
     await expectMasked(graph, plan, applyStructuredPruning(graph, plan), feedsOf(graph));
   });
+});
+
+test('RMSNormalization: scale and epsilon make up for the width', async () => {
+  const random = seeded(7);
+  const numbers = (count: number) => Array.from({ length: count }, () => random() * 2 - 1);
+  const graph = buildGraph({
+    opset: 23,
+    inputs: { x: ['float32', 2, 3] },
+    constants: {
+      a: floats([3, 8], numbers(24)),
+      scale: floats([8], numbers(8)),
+      b: floats([8, 2], numbers(16)),
+    },
+    nodes: [
+      node('MatMul', ['x', 'a'], ['h']),
+      // An epsilon as large as the squares, so that it counts.
+      {
+        ...node('RMSNormalization', ['h', 'scale'], ['n']),
+        attributes: new Map([['epsilon', floatValue(0.3)]]),
+      },
+      node('MatMul', ['n', 'b'], ['y']),
+    ],
+    outputs: { y: 'float32' },
+  });
+  const plan = planStructuredPruning(graph, { sparsity: 0.5, kinds: ['embedding'] });
+  const pruned = applyStructuredPruning(graph, plan);
+  expect(pruned.opsets.get('')).toBe(23); // older opsets do not have it
+  expect(pruned.nodes.map(({ op }) => op)).toEqual(['MatMul', 'RMSNormalization', 'MatMul']);
+  await expectMasked(graph, plan, pruned, feedsOf(graph));
 });
 
 test('the embedding stays unless its kind is asked for', () => {
