@@ -21,7 +21,7 @@ import {
 } from './lib/matmul/markdown.mjs';
 import { networksMarkdown } from './lib/networks/tables.mjs';
 import { ocrMarkdown } from './lib/ocr/markdown.mjs';
-import { permutationMarkdown } from './lib/permutation-markdown.mjs';
+import { permutationAccuracyMarkdown, permutationMarkdown } from './lib/permutation-markdown.mjs';
 
 /** @import { MatmulResults, Row } from './lib/matmul/rows.mjs' */
 /** @import { ThreadsRow } from './lib/matmul/threads.mjs' */
@@ -88,6 +88,9 @@ async function generate() {
     'docs/structured.md',
     await fillIn('docs/structured.md', {
       'bench:permutation': permutationMarkdown(await readResults('permutation.json')),
+      'bench:permutation:accuracy': permutationAccuracyMarkdown(
+        await readResults('permutation-accuracy.json'),
+      ),
     }),
   );
   /** @param {string} family */
