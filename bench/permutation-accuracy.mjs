@@ -23,14 +23,14 @@ const { values } = parseArgs({
   },
 });
 const training = { widths: [784, 256, 128, 10], examplesEach: 20_000, epochs: 4 };
-const graph = graphOf(trainPerceptron(await readExamples(values.data, 'train'), training));
 const tests = await readExamples(values.data, 't10k');
+const graph = graphOf(trainPerceptron(await readExamples(values.data, 'train'), training), tests.count);
 const images = Float32Array.from({ length: tests.count * 784 });
 for (let i = 0; i < tests.count; i++) images.set(imageOf(tests, i), i * 784);
 
 const dense = accuracyOf(graph);
 const rows = /** @type {const} */ (['16x1', '4x1']).map((pattern) => {
-  const plan = planPermutation(graph, { pattern, sparsity, shapes: { x: [1, 784] } });
+  const plan = planPermutation(graph, { pattern, sparsity });
   const pruned = (/** @type {Graph} */ network) =>
     applyPruning(network, planPruning(network, { pattern, sparsity }));
   const ordered = applyPermutation(graph, plan);
@@ -41,10 +41,10 @@ const results = { machine: describeMachine(), sparsity, training, dense, rows };
 console.log(permutationAccuracyMarkdown(results));
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results, null, 2)}\n`);
 
-/** @param {Perceptron} network */
-function graphOf({ weights, biases, widths }) {
+/** @param {Perceptron} network @param {number} batch */
+function graphOf({ weights, biases, widths }, batch) {
   const b = new GraphBuilder('fashion-mnist');
-  let x = b.input('x', ['batch', widths[0] ?? 0]);
+  let x = b.input('x', [batch, widths[0] ?? 0]);
   for (const [l, own] of weights.entries()) {
     const outputs = widths[l + 1] ?? 0;
     const bias = b.constant([outputs], /** @type {Float32Array} */ (biases[l]));
