@@ -102,6 +102,20 @@ describe('the table of times', () => {
     expect(predictedTime(table, mixed)).toBe(7.5 + 5 + 0.75 + 2);
   });
 
+  test('a slow moment of the machine does not make a sparser layer slower', () => {
+    const table = measureTimes(graph, plans, fakeMeter());
+    const [fast, ...others] = table.layers;
+    const points = (fast?.points ?? []).map((point, i) => (i === 1 ? { ...point, milliseconds: 80 } : point));
+    const disturbed = {
+      ...table,
+      layers: [{ ...(fast as (typeof table.layers)[number]), points }, ...others],
+    };
+    for (const sparsity of [0, 0.25, 0.5, 0.6, 0.75])
+      expect(predictedTime(disturbed, new Map([['fast', sparsity]]))).toBe(
+        predictedTime(table, new Map([['fast', sparsity]])),
+      );
+  });
+
   test('of sessions on this machine: the steps are those of the layers', () => {
     const meter = sessionMeter(feedsOf(graph), { threads: 1, seconds: 1 });
     const table = measureTimes(graph, plans, meter);
