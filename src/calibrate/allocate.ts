@@ -42,7 +42,14 @@ export function allocate(
   if (allocation === 'sensitivity')
     return allocateBySensitivity(options.sensitivity as SensitivityReport, layers, bounds); // options say it is there
   if (allocation === 'global' || allocation === 'lamp')
-    return rankTogether(graph, open, layers, options, allocation === 'lamp' ? lamp : importance, bounds.sparsity);
+    return rankTogether(
+      graph,
+      open,
+      layers,
+      options,
+      allocation === 'lamp' ? lamp : importance,
+      bounds.sparsity,
+    );
   return allocateSparsity(allocation, layers, bounds);
 }
 
