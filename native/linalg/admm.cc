@@ -62,7 +62,9 @@ class Admm {
       }
       h[i * cols_ + i] = 1;
     }
-    for (size_t i = 0; i < size_; ++i) v_[i] = task_.weights[i] * scales_[i % cols_];
+    for (size_t start = 0; start < size_; start += cols_) {
+      for (size_t j = 0; j < cols_; ++j) v_[start + j] = task_.weights[start + j] * scales_[j];
+    }
     std::fill_n(target_.data(), size_, 0.0);
     std::fill_n(dual_.data(), size_, 0.0);
     solver_.MultiplyAdd<double>({task_.grid.rows, cols_, cols_, false}, 1, {v_.data(), cols_, 1},
