@@ -33,6 +33,7 @@
       "runtime/ops/conv_operands.cc",
       "runtime/ops/conv_panel.cc",
       "runtime/ops/conv_scatter.cc",
+      "runtime/ops/conv_way.cc",
       "runtime/ops/copy.cc",
       "runtime/ops/depthwise_conv2d.cc",
       "runtime/ops/elementwise.cc",

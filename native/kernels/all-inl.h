@@ -16,6 +16,7 @@ ESPALIER_INLINE Vec LoadValues(const Half* p) { return LoadHalf(p); }
 #include "kernels/token-inl.h"
 #include "kernels/sell-inl.h"
 #include "kernels/gemv-inl.h"
+#include "kernels/rows-inl.h"
 #include "kernels/taps-inl.h"
 #include "kernels/winograd-inl.h"
 #include "kernels/gemm64-inl.h"

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "runtime/ops/batched_product.h"
 #include "runtime/ops/factories.h"
 #include "runtime/ops/product.h"
 
@@ -13,35 +14,18 @@ namespace {
 
 constexpr size_t kRowBlock = 16;
 
-class BatchMatmul final : public Step {
+class BatchMatmul final : public BatchedProduct {
  public:
   BatchMatmul(const StepSpec& spec, const BuildContext& build)
-      : Step(spec.name),
+      : BatchedProduct(spec, build),
         kernels_(build.kernels),
-        m_(spec.Size("m")),
-        k_(spec.Size("k")),
-        n_(spec.Size("n")),
         transpose_a_(spec.Int("transpose_a", 0) != 0),
         transpose_b_(spec.Int("transpose_b", 0) != 0),
-        alpha_(static_cast<float>(spec.Float("alpha", 1))),
-        a_offsets_(spec.Sizes("a_offsets")),
-        b_offsets_(spec.Sizes("b_offsets")) {
-    spec.Expect(spec.inputs.size() == 2 && spec.outputs.size() == 1, "two inputs and one output");
+        alpha_(static_cast<float>(spec.Float("alpha", 1))) {
     spec.ExpectFloat32();
-    spec.Expect(a_offsets_.size() == b_offsets_.size(), "as many offsets of a as of b");
-    for (size_t offset : a_offsets_)
-      spec.Expect(AddSizes(offset, MultiplyAll({m_, k_})) <= spec.inputs[0].Elements(), "offsets inside a");
-    for (size_t offset : b_offsets_)
-      spec.Expect(AddSizes(offset, MultiplyAll({k_, n_})) <= spec.inputs[1].Elements(), "offsets inside b");
-    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({a_offsets_.size(), m_, n_}),
-                "an output [batch, m, n]");
-    a_ = build.resolve(spec.inputs[0]);
-    b_ = build.resolve(spec.inputs[1]);
-    y_ = build.resolve(spec.outputs[0]);
     const size_t row_blocks = (m_ + kRowBlock - 1) / kRowBlock;
-    row_parts_ =
-        a_offsets_.size() >= build.threads ? 1 : std::max<size_t>(std::min(build.threads, row_blocks), 1);
-    chunks_ = a_offsets_.size() * row_parts_;
+    row_parts_ = batch() >= build.threads ? 1 : std::max<size_t>(std::min(build.threads, row_blocks), 1);
+    chunks_ = batch() * row_parts_;
     panel_width_ = std::min(PanelWidth(k_, n_), RoundUp(n_, 16));
     panel_rows_ = PanelRows(k_, panel_width_);
     packed_floats_ = RoundUp(RoundUp(m_, kRowBlock) * k_, kRowBlock);
@@ -92,16 +76,12 @@ class BatchMatmul final : public Step {
   }
 
   const KernelTable& kernels_;
-  const size_t m_, k_, n_;
   const bool transpose_a_, transpose_b_;
   const float alpha_;
-  const std::vector<size_t> a_offsets_;
-  const std::vector<size_t> b_offsets_;
   size_t row_parts_ = 1;
   size_t panel_width_ = 0;  // a multiple of 16
   std::vector<uint32_t> panel_rows_;
   size_t packed_floats_ = 0;
-  Address a_, b_, y_;
 };
 
 }  // namespace

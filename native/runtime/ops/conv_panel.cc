@@ -86,86 +86,29 @@ WindowGeometry Flatten(WindowGeometry g) {
   return g;
 }
 
-bool IsPlainWindow(const WindowGeometry& g) {
-  return g.taps() == 1 && g.height == 1 && g.out_height == 1 && g.width == g.out_width && g.stride_w == 1 &&
-         g.pad_left == 0;
-}
-
-// Planes whose distance is a multiple of the page size all fall into the same few sets of the first-level
-// cache.
-bool PlanesCollide(size_t plane) { return plane % 1024 == 0; }
-
 constexpr size_t Ceil(size_t a, size_t b) { return (a + b - 1) / b; }
 
 // Output pixels that a shared tile may have, and floats of its images: both stay in the second-level cache.
 constexpr size_t kMostColumns = 384;
 constexpr size_t kTileFloats = 128 * 1024;
 
-// The images that a window's taps share. A row of one holds what a row of output pixels sees of it.
-size_t ImageWidth(const WindowGeometry& g) {
-  return g.out_width + (g.kernel_w - 1) * g.dilation_w / g.stride_w;
-}
-size_t ImageRows(const WindowGeometry& g, size_t out_rows) {
-  return out_rows + (g.kernel_h - 1) * g.dilation_h / g.stride_h;
-}
-
-// About how many cycles each way takes for an image: what the kernels multiply, and what is copied. Rates of
-// a core that multiplies and adds 32 times a cycle; only their ratio matters. SELL jumps between rows, which
-// takes it longer where these are irregular or pages apart.
-constexpr double kMultiplyAdds = 32;
-constexpr double kSellMultiplyAdds = 18;
-constexpr double kSellApartMultiplyAdds = 11;
-constexpr double kCopyShared = 0.15;  // a float
-constexpr double kCopyPixels = 0.2;
-constexpr double kCopyPixelsApart = 1.0;
-constexpr double kFinish = 0.2;
-
-double SharedCycles(const WindowGeometry& g, size_t channels, const PackedWeights& weights) {
-  const auto width = static_cast<double>(ImageWidth(g));
-  const auto rows = static_cast<double>(g.out_height);
-  const auto images = static_cast<double>(channels * g.stride_h * g.stride_w);
-  const double rate = weights.format() == WeightFormat::kSell ? kSellApartMultiplyAdds : kMultiplyAdds;
-  return rows * width * (static_cast<double>(weights.stored_values()) / rate + images * kCopyShared) +
-         static_cast<double>(g.out_plane() * weights.rows()) * kFinish;
-}
-
-double PlaneCycles(const WindowGeometry& g, const PackedWeights& weights) {
-  const double rate = weights.format() == WeightFormat::kSell ? kSellApartMultiplyAdds : kMultiplyAdds;
-  return static_cast<double>(RoundUp(g.out_plane(), kVector) * weights.stored_values()) / rate;
-}
-
-double PixelCycles(const WindowGeometry& g, size_t channels, const PackedWeights& weights) {
-  const double copy = g.stride_w == 1 ? kCopyPixels : kCopyPixelsApart;
-  const auto pixels = static_cast<double>(RoundUp(g.out_plane(), kVector));
-  const double rate = weights.format() == WeightFormat::kSell ? kSellMultiplyAdds : kMultiplyAdds;
-  return pixels * (static_cast<double>(weights.stored_values()) / rate +
-                   static_cast<double>(channels * g.taps()) * copy);
-}
-
-// A window whose steps are as long as itself shares nothing.
-bool Overlaps(const WindowGeometry& g) { return g.taps() > g.stride_h * g.stride_w; }
-
 }  // namespace
 
 ConvPanel::ConvPanel(const KernelTable& kernels, const WindowGeometry& geometry, std::vector<size_t> channels,
                      const PackedWeights& weights, size_t threads)
-    : kernels_(kernels), geometry_(Flatten(geometry)), channels_(std::move(channels)) {
-  const WindowGeometry& g = geometry_;
-  const double by_pixels = PixelCycles(g, channels_.size(), weights);
-  if (IsPlainWindow(g) && !PlanesCollide(g.plane()) && PlaneCycles(g, weights) < by_pixels) {
-    way_ = Way::kPlane;
-    PlanPixels(threads);
-    for (const size_t channel : channels_) {
-      plane_rows_.push_back(static_cast<uint32_t>(channel * g.plane()));
-    }
-    if (plane_rows_ == PanelRows(channels_.size(), g.plane())) plane_stride_ = g.plane();
-  } else if (Overlaps(g) && g.out_plane() > 0 && SharedCycles(g, channels_.size(), weights) < by_pixels) {
-    way_ = Way::kShared;
+    : kernels_(kernels),
+      geometry_(Flatten(geometry)),
+      channels_(std::move(channels)),
+      way_(FastestWay(geometry_, channels_.size(), weights)) {
+  if (way_ == ConvWay::kShared) {
     PlanShared(threads);
-  } else {
-    way_ = Way::kPixels;
-    PlanPixels(threads);
+    return;
   }
+  PlanPixels(threads);
+  if (way_ != ConvWay::kPlane) return;
+  const size_t plane = geometry_.plane();
+  for (const size_t channel : channels_) plane_rows_.push_back(static_cast<uint32_t>(channel * plane));
+  if (plane_rows_ == PanelRows(channels_.size(), plane)) plane_stride_ = plane;
 }
 
 void ConvPanel::PlanPixels(size_t threads) {
@@ -184,9 +127,9 @@ void ConvPanel::PlanPixels(size_t threads) {
 
 void ConvPanel::PlanShared(size_t threads) {
   const WindowGeometry& g = geometry_;
-  const size_t width = ImageWidth(g);
+  const size_t width = SharedWidth(g);
   const size_t images = channels_.size() * g.stride_h * g.stride_w;
-  const size_t reach = ImageRows(g, 0);
+  const size_t reach = SharedRows(g, 0);
   const size_t fitting = kTileFloats / std::max<size_t>(images * width, 1);  // rows
   size_t most = std::min(kMostColumns / std::max<size_t>(width, 1), fitting > reach ? fitting - reach : 0);
   if (threads > 1) most = std::min(most, g.out_height / (threads * 2));
@@ -196,14 +139,14 @@ void ConvPanel::PlanShared(size_t threads) {
   for (size_t rows = 1; rows <= most; ++rows) {
     const size_t tiles = Ceil(g.out_height, rows);
     const auto columns = static_cast<double>(tiles * RoundUp((rows - 1) * width + g.out_width, kVector));
-    const auto copied = static_cast<double>(tiles * ImageRows(g, rows) * width);
+    const auto copied = static_cast<double>(tiles * SharedRows(g, rows) * width);
     const double cost = columns + copied / static_cast<double>(g.taps());
     if (rows > 1 && cost > best) continue;
     best = cost;
     tile_rows_ = rows;
   }
   tiles_ = Ceil(g.out_height, tile_rows_);
-  image_rows_ = ImageRows(g, tile_rows_);
+  image_rows_ = SharedRows(g, tile_rows_);
   lines_ = ColumnLines{width, g.out_width};
   widest_ = (tile_rows_ - 1) * width + g.out_width;
   const size_t image_floats = image_rows_ * width;
@@ -223,12 +166,12 @@ void ConvPanel::PlanShared(size_t threads) {
 
 // Whether whole vectors of the tile lie inside the plane, so that it can be read in place.
 bool ConvPanel::SeesPlane(size_t tile) const noexcept {
-  return way_ == Way::kPlane && (tile + 1) * tile_pixels_ <= geometry_.plane();
+  return way_ == ConvWay::kPlane && (tile + 1) * tile_pixels_ <= geometry_.plane();
 }
 
 ConvPanel::Tile ConvPanel::Prepare(const float* x, size_t tile, float* scratch) const noexcept {
   const WindowGeometry& g = geometry_;
-  if (way_ == Way::kShared) {
+  if (way_ == ConvWay::kShared) {
     PackShared(x, tile, scratch);
     const size_t row = tile * tile_rows_;
     const size_t rows = std::min(tile_rows_, g.out_height - row);
@@ -244,7 +187,7 @@ ConvPanel::Tile ConvPanel::Prepare(const float* x, size_t tile, float* scratch) 
 void ConvPanel::PackShared(const float* x, size_t tile, float* scratch) const noexcept {
   const WindowGeometry& g = geometry_;
   const size_t out_row = tile * tile_rows_;
-  const size_t rows = ImageRows(g, std::min(tile_rows_, g.out_height - out_row));
+  const size_t rows = SharedRows(g, std::min(tile_rows_, g.out_height - out_row));
   const size_t image_floats = image_rows_ * lines_.stride;
   for (const size_t channel : channels_) {
     for (size_t phase = 0; phase < g.stride_h; ++phase) {

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "runtime/ops/conv_geometry.h"
+#include "runtime/ops/conv_way.h"
 #include "runtime/ops/product.h"
 
 namespace espalier {
@@ -38,8 +38,6 @@ class ConvPanel {
   Tile Prepare(const float* x, size_t tile, float* scratch) const noexcept;
 
  private:
-  enum class Way { kPlane, kShared, kPixels };
-
   void PlanShared(size_t threads);
   void PlanPixels(size_t threads);
   bool SeesPlane(size_t tile) const noexcept;
@@ -49,7 +47,7 @@ class ConvPanel {
   const KernelTable& kernels_;
   WindowGeometry geometry_;
   std::vector<size_t> channels_;
-  Way way_;
+  ConvWay way_;
   size_t tiles_ = 0;
   size_t scratch_floats_ = 0;
   size_t widest_ = 0;

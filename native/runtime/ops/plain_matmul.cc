@@ -4,37 +4,21 @@
 #include <algorithm>
 
 #include "runtime/ops/arithmetic.h"
+#include "runtime/ops/batched_product.h"
 #include "runtime/ops/factories.h"
 
 namespace espalier {
 namespace {
 
-class PlainMatmul final : public Step {
+class PlainMatmul final : public BatchedProduct {
  public:
   PlainMatmul(const StepSpec& spec, const BuildContext& build)
-      : Step(spec.name),
-        m_(spec.Size("m")),
-        k_(spec.Size("k")),
-        n_(spec.Size("n")),
-        a_offsets_(spec.Sizes("a_offsets")),
-        b_offsets_(spec.Sizes("b_offsets")) {
-    spec.Expect(spec.inputs.size() == 2 && spec.outputs.size() == 1, "two inputs and one output");
-    dtype_ = spec.outputs[0].dtype;
+      : BatchedProduct(spec, build), dtype_(spec.outputs[0].dtype) {
     spec.Expect(IsComputable(dtype_) && spec.inputs[0].dtype == dtype_ && spec.inputs[1].dtype == dtype_,
                 "one type that is no 16-bit float");
     spec.Expect(spec.Int("transpose_a", 0) == 0 && spec.Int("transpose_b", 0) == 0, "row-major factors");
-    spec.Expect(a_offsets_.size() == b_offsets_.size(), "as many offsets of a as of b");
-    for (size_t offset : a_offsets_)
-      spec.Expect(AddSizes(offset, MultiplyAll({m_, k_})) <= spec.inputs[0].Elements(), "offsets inside a");
-    for (size_t offset : b_offsets_)
-      spec.Expect(AddSizes(offset, MultiplyAll({k_, n_})) <= spec.inputs[1].Elements(), "offsets inside b");
-    spec.Expect(spec.outputs[0].Elements() == MultiplyAll({a_offsets_.size(), m_, n_}),
-                "an output [batch, m, n]");
-    a_ = build.resolve(spec.inputs[0]);
-    b_ = build.resolve(spec.inputs[1]);
-    y_ = build.resolve(spec.outputs[0]);
     const size_t products = std::max<size_t>(MultiplyAll({k_, n_}), 1);
-    split_ = SplitWork(a_offsets_.size() * m_, std::max<size_t>(4096 / products, 1), build.threads);
+    split_ = SplitWork(batch() * m_, std::max<size_t>(4096 / products, 1), build.threads);
     chunks_ = split_.parts;
   }
 
@@ -58,12 +42,8 @@ class PlainMatmul final : public Step {
   }
 
  private:
-  const size_t m_, k_, n_;
-  const std::vector<size_t> a_offsets_;
-  const std::vector<size_t> b_offsets_;
-  DType dtype_ = DType::kInt32;
+  const DType dtype_;
   Split split_;
-  Address a_, b_, y_;
 };
 
 }  // namespace
