@@ -35,8 +35,8 @@ ESPALIER_KERNEL_TEST(Taps, copy_rows, PadsAndSplitsColumns) {
           const size_t stride = width + 2;
           const EdgeBuffer<float> from(RandomValues((kRows - 1) * stride + width, 3));
           EdgeBuffer<float> to(std::vector<float>(kRows * phases * phase_floats, -7.0f));
-          kernels.copy_rows({from.data(), stride, width, kRows, to.data(), phases * phase_floats, phases,
-                             phase_floats, phase_floats, pad, 0.5f});
+          kernels().copy_rows({from.data(), stride, width, kRows, to.data(), phases * phase_floats, phases,
+                               phase_floats, phase_floats, pad, 0.5f});
           for (size_t r = 0; r < kRows; ++r) {
             for (size_t at = 0; at < phases * phase_floats; ++at) {
               const size_t column = at % phase_floats * phases + at / phase_floats;
