@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
-import { mlpPolicy, vit } from '../../src/networks/index.js';
+import { lstmPolicy, mlpPolicy, vit } from '../../src/networks/index.js';
 import { withHashes } from '../graph/support.js';
 import { compareAll, runEspalier, runOnnxruntime } from '../operators/support.js';
 import { feedsOf, smallNetworks } from './small.js';
 
-describe.each(Object.entries(smallNetworks))('%s', (_, build) => {
+/** Its channels are no group that structured pruning takes, so it stands apart. */
+const recurrent = { 'lstm policy': () => lstmPolicy({ observation: 24, hidden: 32, actions: 6 }) };
+
+describe.each(Object.entries({ ...smallNetworks, ...recurrent }))('%s', (_, build) => {
   test('runs here as in onnxruntime, with outputs that say something', async () => {
     const graph = build();
     const bytes = exportOnnx(graph);

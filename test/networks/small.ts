@@ -4,7 +4,6 @@ import {
   diffusionUNet,
   efficientNetB0,
   llama,
-  lstmPolicy,
   mlpPolicy,
   mobileNetV2,
   resnet,
@@ -33,7 +32,6 @@ export const smallNetworks: Readonly<Record<string, () => Graph>> = {
   'diffusion u-net': () =>
     diffusionUNet({ horizon: 8, actions: 4, condition: 24, channels: [16, 32, 64], groups: 4 }),
   'mlp policy': () => mlpPolicy({ widths: [24, 64, 32, 6] }),
-  'lstm policy': () => lstmPolicy({ observation: 24, hidden: 32, actions: 6 }),
 };
 
 /** Random feeds for a graph whose inputs have fixed dims; `dims` says those of the others. */
