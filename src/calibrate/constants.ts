@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { EspalierError } from '../errors.js';
 import { randomFeeds } from '../evaluate/feeds.js';
 import { readElements } from '../graph/data.js';
 import type { Graph, TensorData } from '../graph/graph.js';
@@ -72,6 +73,11 @@ export async function pushConstants(
   });
   return consumers.reduce((current, consumer) => {
     const bias = biasOf(analysis.graph, consumer, means.get(consumer.value) as ChannelMeans, byData);
+    if (!bias.every(Number.isFinite))
+      throw new EspalierError(
+        'ERR_ESPALIER_INPUT',
+        `Expected finite inputs of layer "${consumer.layer.name}" on the data, got NaN or infinity`,
+      );
     return bias.some((value) => value !== 0) ? addBias(current, consumer.layer.node, bias) : current;
   }, analysis.graph);
 }

@@ -78,6 +78,10 @@ function numbersOf(graph: Graph, { op, groups, outputs, weight }: Layer, name: s
   return isPerOutput ? Float64Array.from(values) : undefined;
 }
 
+/** An output whose scale is this share of the largest gives the stream next to nothing, and can make up for nothing. */
+const negligible = 1e-6;
+const tiny = 1e-30;
+
 /**
  * Writes (dense - now) / scale of the chosen rows of one group to `out`, at `first` of every `stride` numbers: what the
  * layer has to add so that the sum is that of the dense network. Zeros where the skip is broadcast, or scaled by 0.
@@ -100,13 +104,14 @@ export function readCorrections(
     a.length === count * channels &&
     (op === 'Conv' ? now.dims[1] : now.dims.at(-1)) === channels;
   const plane = op === 'Conv' ? now.dims.slice(2).reduce((product, dim) => product * dim, 1) : 1;
+  const least = scale.reduce((most, factor) => Math.max(most, negligible * Math.abs(factor)), tiny);
   chosen.forEach((row, i) => {
     const start = Math.floor(row / plane) * channels * plane + (row % plane) + group * outputs * plane;
     for (let output = 0; output < outputs; output++) {
       const factor = scale[group * outputs + output] as number;
       const at = start + output * plane;
       out[i * stride + first + output] =
-        fits && factor !== 0 ? ((b[at] as number) - (a[at] as number)) / factor : 0;
+        fits && Math.abs(factor) > least ? ((b[at] as number) - (a[at] as number)) / factor : 0;
     }
   });
 }

@@ -189,6 +189,11 @@ async function stagesOf(given: CalibratedArguments, options: CalibratedOptions):
   const spreading = { allocation, minSparsity, maxSparsity, sensitivity, target };
   const own = defined({ ...options, ...fitting, ...spreading }) as Partial<Stage>; // which of both it is, is checked where it is used
   if (recipe !== undefined) {
+    if (count !== undefined || schedule !== undefined)
+      throw new EspalierError(
+        'ERR_ESPALIER_ARGUMENT',
+        'Expected --stages and --schedule without --recipe, which says its stages itself',
+      );
     const text = await readFile(recipe, 'utf8').catch((cause: unknown) => {
       throw fileError('a recipe at', recipe, cause);
     });

@@ -146,6 +146,8 @@ describe('prune to a target', () => {
       expect(refused.code).toBe(2);
       expect(refused.err).toMatch(message);
     }
+    const both = await prune('model.onnx', '--recipe', at('recipe.yaml'), '--stages', '3');
+    expect([both.code, both.err]).toEqual([2, expect.stringContaining('--schedule without --recipe')]);
   });
 });
 

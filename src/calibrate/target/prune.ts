@@ -94,7 +94,8 @@ export async function pruneToTarget(
       };
     }
     least = Math.min(least, reached);
-    limit = Math.min(limit * (target.limit / reached), limit - (reached - target.limit));
+    // What the method's network takes beyond the sketch, such as biases, it will take again.
+    limit = Math.min(limit * (target.limit / reached), found.amount - (reached - target.limit));
   }
   throw new EspalierError(
     'ERR_ESPALIER_TARGET',

@@ -283,6 +283,14 @@ describe('targets that are counted', () => {
     expect(target.reached).toBeGreaterThan(0.9 * limit);
   });
 
+  test.each([236, 257, 278, 299, 320, 341, 362, 383, 404])(
+    '%s parameters, which the biases of the fit are among',
+    async (limit) => {
+      const { target } = await pruneToTarget(graph, samples, { target: { parameters: limit }, threads: 1 });
+      expect(target.reached).toBeLessThanOrEqual(limit);
+    },
+  );
+
   test('channels go until the flops are met', async () => {
     const net = (smallNetworks['resnet-50'] as () => Graph)();
     const dense = countNetwork(net, {}).flops;
