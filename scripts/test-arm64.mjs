@@ -12,7 +12,9 @@ import { reportCounts, runNativeTests, runTypeScriptTests } from './lib/test-run
  * What takes the kernels through every format, instruction set and epilogue, compared with onnxruntime's build for
  * ARM64. The other tests of operators run here too when they are named, and take longer than they tell.
  */
-const typeScriptTests = ['test/operators/sparse.test.ts', 'test/operators/product.test.ts'];
+const typeScriptTests = ['sparse', 'sparse_convolution', 'product'].map(
+  (name) => `test/operators/${name}.test.ts`,
+);
 
 /** An emulated process is ten to thirty times slower than a real one. */
 const timeouts = ['--testTimeout=600000', '--hookTimeout=600000'];
