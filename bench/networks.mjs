@@ -14,6 +14,7 @@
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import { describeMachine } from './lib/machine.mjs';
+import { positive } from './lib/matmul/options.mjs';
 import { selectNetworks } from './lib/networks/cases.mjs';
 import { runNetwork } from './lib/networks/group.mjs';
 import { formatNetworks } from './lib/networks/tables.mjs';
@@ -22,13 +23,6 @@ import { writeResults } from './lib/results.mjs';
 import { makeScratch } from './lib/scratch.mjs';
 
 /** @import { NetworkRow } from './lib/networks/group.mjs' */
-
-/** @param {string} name @param {string} text */
-function positive(name, text) {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`Expected --${name} of 1 or more, got ${text}`);
-  return value;
-}
 
 function readOptions() {
   const { values, positionals } = parseArgs({

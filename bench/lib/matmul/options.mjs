@@ -77,8 +77,8 @@ function someOf(name, known, text) {
   });
 }
 
-/** @param {string} name @param {string} text */
-function positive(name, text) {
+/** A whole number of 1 or more. @param {string} name of the option @param {string} text */
+export function positive(name, text) {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new Error(`Expected --${name} of 1 or more, got ${text}`);
   return value;
