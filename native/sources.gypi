@@ -58,6 +58,7 @@
       "runtime/ops/scan.cc",
       "runtime/ops/selected_channels.cc",
       "runtime/ops/unary.cc",
+      "runtime/ops/weight_blocks.cc",
       "runtime/ops/winograd_conv2d.cc",
       "runtime/ops/where.cc",
       "runtime/plan.cc",

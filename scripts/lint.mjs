@@ -63,7 +63,7 @@ async function checkNativeLint() {
   const verdict = verdictWithout('clang-tidy') ?? verdictWithout('cmake');
   if (verdict !== undefined) return verdict;
   const directory = join(root, 'build', 'lint');
-  const settings = ['-DCMAKE_EXPORT_COMPILE_COMMANDS=ON', '-DESPALIER_BUILD_TESTS=OFF'];
+  const settings = ['-DESPALIER_BUILD_TESTS=OFF', '-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON'];
   const configured = await runQuiet('cmake', ['-S', root, '-B', directory, ...settings]);
   const commands = join(directory, 'compile_commands.json');
   if (configured.status !== 0 || !existsSync(commands)) {

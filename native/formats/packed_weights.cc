@@ -27,7 +27,7 @@ void ForEachBlockValue(const PackedWeights& packed, const Visit& visit) {
   for (size_t block = 0; block * block_rows < w.rows; ++block) {
     const size_t row = block * block_rows;
     const size_t first = w.offsets == nullptr ? block * w.cols : w.offsets[block];
-    const size_t end = w.offsets == nullptr ? first + w.cols : w.offsets[block + 1];
+    const size_t end = w.offsets == nullptr ? first + w.cols : w.ends[block];
     for (size_t i = first; i < end; ++i) {
       const size_t col = w.offsets == nullptr ? i - first : w.columns[i];
       for (size_t r = 0; r < std::min(block_rows, w.rows - row); ++r) {
@@ -136,9 +136,9 @@ size_t PackedWeights::byte_size() const {
 }
 
 BlockMatrix PackedWeights::block() const {
-  const bool dense = format() == WeightFormat::kDense;
-  return {rows(), cols(), dense ? nullptr : Data<uint32_t>(Section::kOffsets),
-          dense ? nullptr : Data<uint16_t>(Section::kColumns), values()};
+  if (format() == WeightFormat::kDense) return {rows(), cols(), nullptr, nullptr, nullptr, values()};
+  const auto* offsets = Data<uint32_t>(Section::kOffsets);
+  return {rows(), cols(), offsets, offsets + 1, Data<uint16_t>(Section::kColumns), values()};
 }
 
 CsrMatrix PackedWeights::csr() const {

@@ -79,10 +79,9 @@ ESPALIER_INLINE void GemvShortBlocks(const BlockMatrix& w, size_t row, size_t ro
   for (size_t p = 0; p < kParts; ++p) {
     sums[p] = Zero();
     if (row + p * kBlockRows >= row_end) continue;
-    const size_t block = row / kBlockRows + p;
-    const size_t first = w.offsets[block];
-    sums[p] = ShortBlockSums<Value, kBlockRows>(values + first * kBlockRows, w.columns + first,
-                                                w.offsets[block + 1] - first, x);
+    const BlockRange blocks = BlocksOf(w, row / kBlockRows + p);
+    sums[p] = ShortBlockSums<Value, kBlockRows>(values + blocks.first * kBlockRows, w.columns + blocks.first,
+                                                blocks.count, x);
   }
   Vec total;
   if constexpr (kParts == 4) {
@@ -102,12 +101,10 @@ void GemvBlocks(const BlockMatrix& w, size_t row_begin, size_t row_end, const fl
     }
   } else {
     for (size_t row = row_begin; row < row_end; row += kBlockRows) {
-      const size_t block = row / kBlockRows;
-      const size_t first = kDense ? block * w.cols : w.offsets[block];
-      const size_t count = kDense ? w.cols : w.offsets[block + 1] - first;
-      GemvTallBlock<Value, kBlockRows, kDense>(static_cast<const Value*>(w.values.data) + first * kBlockRows,
-                                               kDense ? nullptr : w.columns + first, count, x, row,
-                                               row_end - row, y, e);
+      const BlockRange blocks = BlocksOf(w, row / kBlockRows);
+      const Value* values = static_cast<const Value*>(w.values.data) + blocks.first * kBlockRows;
+      GemvTallBlock<Value, kBlockRows, kDense>(values, kDense ? nullptr : w.columns + blocks.first,
+                                               blocks.count, x, row, row_end - row, y, e);
     }
   }
   if (HasActivation(e)) Activate(e, y + row_begin, row_end - row_begin);
@@ -122,7 +119,7 @@ void GemvSparseBlocks(const BlockMatrix& w, size_t row_begin, size_t row_end, co
 
 void gemv_block16(const BlockMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
                   const Epilogue& epilogue) noexcept {
-  if (w.offsets != nullptr) return GemvSparseBlocks<16>(w, row_begin, row_end, x, y, epilogue);
+  if (w.columns != nullptr) return GemvSparseBlocks<16>(w, row_begin, row_end, x, y, epilogue);
   if (w.values.half) return GemvBlocks<Half, 16, true>(w, row_begin, row_end, x, y, epilogue);
   GemvBlocks<float, 16, true>(w, row_begin, row_end, x, y, epilogue);
 }

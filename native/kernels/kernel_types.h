@@ -19,11 +19,14 @@ struct Values {
 // Block i of the matrix has its values at values[i * block_rows].
 // `columns` is followed by 64 readable bytes that are zero (AlignedBuffer does so): kernels may load whole
 // vectors at the end and use such a column as an index.
+// A product may take a range of the columns alone: then offsets and ends say which blocks lie in it, of a
+// dense matrix too, and a dense matrix starts where its range does, which is the same in all row blocks.
 struct BlockMatrix {
   size_t rows;
   size_t cols;
-  const uint32_t* offsets;  // [ceil(rows / block_rows) + 1], or null: dense, 16-row blocks of all columns
-  const uint16_t* columns;  // [offsets[last]], ascending in each row block, or null when dense
+  const uint32_t* offsets;  // [ceil(rows / block_rows)], the first block of each, or null: all of a dense one
+  const uint32_t* ends;     // as offsets, past the last
+  const uint16_t* columns;  // ascending in each row block, or null: dense, 16-row blocks of all columns
   Values values;            // [blocks, block_rows]
 };
 
@@ -177,8 +180,8 @@ using PanelCsrMatmul = void (*)(const CsrMatrix& w, size_t row_begin, size_t row
 // The same with tokens as rows of the output: out[t * out_stride + row]; residual likewise.
 using TokenBlockMatmul = void (*)(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
                                   size_t width, float* out, size_t out_stride, const Epilogue& epilogue);
-using PanelSellMatmul = void (*)(const SellMatrix& w, size_t chunk, const Panel& panel, size_t width,
-                                 float* sums, size_t sums_stride);
+using PanelSellMatmul = void (*)(const SellMatrix& w, size_t chunk, size_t block_begin, size_t block_end,
+                                 const Panel& panel, size_t width, float* sums, size_t sums_stride);
 using FinishSums = void (*)(const float* sums, size_t sums_stride, size_t rows, size_t width, float* out,
                             size_t out_stride, const Epilogue& epilogue);
 using EllGemv = void (*)(const EllMatrix& w, size_t row_begin, size_t row_end, const float* x, float* y,
@@ -196,8 +199,8 @@ using CopyRows = void (*)(const RowCopy& copy) noexcept;
 using WindowSum = void (*)(const WindowRows& window, size_t width, float* out, size_t out_stride);
 using MaxTaps = void (*)(const float* const* taps, size_t tap_count, size_t width, float* out);
 using SoftmaxRow = void (*)(const float* x, float* y, size_t n);
-using OnlineSoftmax = void (*)(float* scores, size_t keys, size_t stride, float* max, float* sum,
-                               float* factor);
+using OnlineSoftmax = void (*)(float* scores, size_t keys, size_t stride, size_t width, float* max,
+                               float* sum, float* factor);
 using LayerNormRow = void (*)(const float* x, const float* scale, const float* bias, float epsilon, float* y,
                               size_t n);
 using TransposeTile = void (*)(const float* x, size_t x_stride, size_t rows, size_t cols, float* y,

@@ -130,8 +130,26 @@ ESPALIER_INLINE Vec Mish(Vec x) {
   return Mul(x, Div(n, Add(n, Set1(2.0f))));
 }
 
+// x Phi(x), with Phi(-a) = exp(-G(a)) for a = |x|: G = -log(erfc(a / sqrt 2) / 2) on [0, 5.6], where the
+// error of Phi is 5e-8, a straight line beyond, where the product is nothing.
 ESPALIER_INLINE Vec GeluErf(Vec x) {
-  return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), Erf(Mul(x, Set1(0.7071067812f)))));
+  constexpr float kEnd = 5.6f;
+  const Vec a = Abs(x);
+  const Vec b = Min(Set1(kEnd), a);
+  // In pairs (G. Estrin, "Organization of computer systems: the fixed plus variable structure computer",
+  // 1960): one chain of ten multiply-adds would be what the processor waits for.
+  const Vec b2 = Mul(b, b);
+  const Vec g01 = Fma(b, Set1(7.978903055e-01f), Set1(6.931470633e-01f));
+  const Vec g23 = Fma(b, Set1(3.651360795e-02f), Set1(3.182571828e-01f));
+  const Vec g45 = Fma(b, Set1(2.173237590e-04f), Set1(-5.071092397e-03f));
+  const Vec g67 = Fma(b, Set1(-2.137060255e-05f), Set1(8.650349628e-05f));
+  const Vec g89 = Fma(b, Set1(-8.354892600e-08f), Set1(2.133006319e-06f));
+  const Vec b4 = Mul(b2, b2);
+  const Vec g4 = Fma(Fma(g89, b2, g67), b2, g45);
+  const Vec g = Fma(g4, b4, Fma(g23, b2, g01));
+  const Vec lower = Exp(Fnma(Set1(6.0f), Sub(a, b), Neg(g)));
+  const Vec phi = Select(Less(x, Zero()), lower, Sub(Set1(1.0f), lower));
+  return Mul(x, phi);
 }
 
 // 0.5 x (1 + tanh(u)) is x sigmoid(2 u).

@@ -4,6 +4,24 @@
 // of a tile stay in registers while the stored columns stream by; one column costs kVecs panel loads, kRows
 // broadcast weights and kRows * kVecs fused multiply-adds. The strip of the panel is what must stay in cache.
 
+// The blocks of a row block.
+struct BlockRange {
+  size_t first;
+  size_t count;
+};
+ESPALIER_INLINE BlockRange BlocksOf(const BlockMatrix& w, size_t row_block) {
+  if (w.offsets == nullptr) return {row_block * w.cols, w.cols};
+  return {w.offsets[row_block], w.ends[row_block] - w.offsets[row_block]};
+}
+
+// Where the panel's rows start, for the blocks of a row block: dense ones see them one after the other.
+template <bool kDense>
+ESPALIER_INLINE Panel PanelOf(const BlockMatrix& w, size_t row_block, const BlockRange& blocks,
+                              const Panel& panel) {
+  const size_t skipped = kDense ? blocks.first - row_block * w.cols : 0;
+  return {panel.data, panel.rows + skipped, panel.stride};
+}
+
 // Rows of a tile: the most that leave registers for the panel vectors and one weight.
 constexpr int TileRows(int block_rows, int vecs) {
   int rows = block_rows;
@@ -51,16 +69,19 @@ template <typename Value, int kBlockRows, int kVecs, bool kDense>
 void BlockStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
                 const RowOutput& to) {
   constexpr int kRows = TileRows(kBlockRows, kVecs);
+  const Value* all_values = static_cast<const Value*>(w.values.data);
   for (size_t row = row_begin; row < row_end; row += kBlockRows) {
-    const size_t block = row / kBlockRows;
-    const size_t first = kDense ? block * w.cols : w.offsets[block];
-    const size_t count = kDense ? w.cols : w.offsets[block + 1] - first;
-    const Value* values = static_cast<const Value*>(w.values.data) + first * kBlockRows;
-    const uint16_t* columns = kDense ? nullptr : w.columns + first;
+    const size_t row_block = row / kBlockRows;
+    const BlockRange blocks = BlocksOf(w, row_block);
+    const Value* values = all_values + blocks.first * kBlockRows;
+    const uint16_t* columns = kDense ? nullptr : w.columns + blocks.first;
+    const Panel inputs = PanelOf<kDense>(w, row_block, blocks, panel);
+    const bool last = row + kBlockRows >= row_end;
+    const Value* next = last ? values : all_values + BlocksOf(w, row_block + 1).first * kBlockRows;
     for (size_t sub = 0; sub < kBlockRows && row + sub < row_end; sub += kRows) {
-      const Value* ahead = sub == 0 ? values + count * kBlockRows : values;
-      BlockTile<Value, kBlockRows, kRows, kVecs, kDense>(values + sub, ahead, columns, count, panel,
-                                                         row + sub, row_end - row - sub, to);
+      BlockTile<Value, kBlockRows, kRows, kVecs, kDense>(values + sub, sub == 0 ? next : values, columns,
+                                                         blocks.count, inputs, row + sub, row_end - row - sub,
+                                                         to);
     }
   }
 }
@@ -172,7 +193,7 @@ void PanelBlocks(const BlockMatrix& w, size_t row_begin, size_t row_end, const P
 
 void panel_matmul_block16(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
                           size_t width, float* out, size_t out_stride, const Epilogue& epilogue) noexcept {
-  if (w.offsets != nullptr) {
+  if (w.columns != nullptr) {
     return PanelBlocks<16>(w, row_begin, row_end, panel, width, out, out_stride, epilogue);
   }
   if (w.values.half) {

@@ -125,10 +125,10 @@ void softmax(const float* x, float* y, size_t n) noexcept {
 }
 
 // M. Milakov and N. Gimelshein, "Online normalizer calculation for softmax", 2018, arXiv 1805.02867.
-void online_softmax(float* scores, size_t keys, size_t stride, float* max, float* sum,
+void online_softmax(float* scores, size_t keys, size_t stride, size_t width, float* max, float* sum,
                     float* factor) noexcept {
   constexpr size_t kChains = 4;
-  for (size_t t = 0; t < stride; t += kLanes) {
+  for (size_t t = 0; t < width; t += kLanes) {
     const Vec before = Load(max + t);
     Vec largest[kChains] = {before, before, before, before};
     size_t key = 0;

@@ -62,14 +62,14 @@ void SellStrip(const SellTile& tile, const Value* values, const Panel& panel, fl
 }
 
 template <typename Value, bool kStrided>
-void SellChunk(const SellMatrix& w, size_t chunk, const Panel& panel, size_t width, float* sums,
-               size_t stride) {
+void SellChunk(const SellMatrix& w, size_t chunk, size_t block_begin, size_t block_end, const Panel& panel,
+               size_t width, float* sums, size_t stride) {
   const size_t blocks = (w.cols + w.block_cols - 1) / w.block_cols;
   const size_t slices_before = chunk * (w.chunk_rows / 4) * blocks;
   const size_t rows =
       w.rows - chunk * w.chunk_rows < w.chunk_rows ? w.rows - chunk * w.chunk_rows : w.chunk_rows;
   const size_t slices = (rows + 3) / 4;
-  for (size_t block = 0; block < blocks; ++block) {
+  for (size_t block = block_begin; block < block_end; ++block) {
     const size_t start = w.starts[chunk * blocks + block];
     const size_t first_slice = slices_before + block * slices;
     const size_t first_column = block * w.block_cols;
@@ -98,12 +98,9 @@ void SellChunk(const SellMatrix& w, size_t chunk, const Panel& panel, size_t wid
   }
 }
 
-void panel_matmul_sell(const SellMatrix& w, size_t chunk, const Panel& panel, size_t width, float* sums,
-                       size_t sums_stride) noexcept {
-  if (w.values.half) {
-    if (panel.stride != 0) return SellChunk<Half, true>(w, chunk, panel, width, sums, sums_stride);
-    return SellChunk<Half, false>(w, chunk, panel, width, sums, sums_stride);
-  }
-  if (panel.stride != 0) return SellChunk<float, true>(w, chunk, panel, width, sums, sums_stride);
-  SellChunk<float, false>(w, chunk, panel, width, sums, sums_stride);
+void panel_matmul_sell(const SellMatrix& w, size_t chunk, size_t block_begin, size_t block_end,
+                       const Panel& panel, size_t width, float* sums, size_t sums_stride) noexcept {
+  const auto run = panel.stride != 0 ? (w.values.half ? SellChunk<Half, true> : SellChunk<float, true>)
+                                     : (w.values.half ? SellChunk<Half, false> : SellChunk<float, false>);
+  run(w, chunk, block_begin, block_end, panel, width, sums, sums_stride);
 }

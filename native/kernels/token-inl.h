@@ -64,12 +64,10 @@ template <typename Value, int kTokens, bool kDense>
 void TokenStrip(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
                 const TokenOutput& to) {
   for (size_t row = row_begin; row < row_end; row += 16) {
-    const size_t block = row / 16;
-    const size_t first = kDense ? block * w.cols : w.offsets[block];
-    const size_t count = kDense ? w.cols : w.offsets[block + 1] - first;
-    TokenTile<Value, kTokens, kDense>(static_cast<const Value*>(w.values.data) + first * 16,
-                                      kDense ? nullptr : w.columns + first, count, panel, row, row_end - row,
-                                      to);
+    const BlockRange blocks = BlocksOf(w, row / 16);
+    TokenTile<Value, kTokens, kDense>(static_cast<const Value*>(w.values.data) + blocks.first * 16,
+                                      kDense ? nullptr : w.columns + blocks.first, blocks.count,
+                                      PanelOf<kDense>(w, row / 16, blocks, panel), row, row_end - row, to);
   }
 }
 
@@ -112,7 +110,7 @@ void TokenStrips(const BlockMatrix& w, size_t row_begin, size_t row_end, const P
 
 void token_matmul_block16(const BlockMatrix& w, size_t row_begin, size_t row_end, const Panel& panel,
                           size_t width, float* out, size_t out_stride, const Epilogue& epilogue) noexcept {
-  const bool dense = w.offsets == nullptr;
+  const bool dense = w.columns == nullptr;
   if (w.values.half) {
     if (dense) return TokenStrips<Half, true>(w, row_begin, row_end, panel, width, out, out_stride, epilogue);
     return TokenStrips<Half, false>(w, row_begin, row_end, panel, width, out, out_stride, epilogue);

@@ -127,27 +127,27 @@ double Peak([[maybe_unused]] const std::string& isa) {
 double ProductSeconds(const Product& product, bool rows, size_t width) {
   const Epilogue epilogue = EpilogueOf(Activation{});
   const size_t tokens = std::max<size_t>(width, 1);
-  const TokenTiles tiles = rows ? TokenTiles{tokens, PanelWidth(product.cols(), tokens), 1, 0}
+  const TokenTiles tiles = rows ? CutTokens(tokens, PanelWidth(product.cols(), tokens))
                                 : CutTokens(product.weights().format(), tokens);
-  const size_t panel_width = rows ? tiles.unit : tiles.width;
-  const size_t tile_count = rows ? (tokens + panel_width - 1) / panel_width : tiles.count;
+  const size_t panel_width = tiles.width;
   const std::vector<uint32_t> panel_rows = PanelRows(product.cols(), panel_width);
   const size_t panel_floats = product.cols() * panel_width;
-  AlignedBuffer<float> panels(tile_count * panel_floats + kPanelSlack);
+  AlignedBuffer<float> panels(tiles.count * panel_floats + kPanelSlack);
   std::fill_n(panels.data(), panels.size(), 0.5f);
   AlignedBuffer<float> out(product.rows() * RoundUp(tokens, 16));
-  AlignedBuffer<float> scratch(product.scratch_floats(panel_width));
+  AlignedBuffer<float> scratch(rows ? product.rows_scratch_floats(panel_width)
+                                    : product.tokens_scratch_floats(panel_width));
   if (width == 0) return Seconds([&] { product.Vector(0, panels.data(), out.data(), epilogue); });
   return Seconds([&] {
-    for (size_t tile = 0; tile < tile_count; ++tile) {
-      const size_t token = rows ? tile * panel_width : tiles.Begin(tile);
-      const size_t strip = rows ? std::min(panel_width, width - token) : tiles.Width(tile);
+    for (size_t tile = 0; tile < tiles.count; ++tile) {
+      const size_t token = tiles.Begin(tile);
+      const size_t strip = tiles.Width(tile);
       const Panel panel{panels.data() + tile * panel_floats, panel_rows.data(), panel_width};
       if (rows) {
         product.ToRows(0, panel, strip, out.data() + token, RoundUp(tokens, 16), epilogue, scratch.data());
       } else {
-        product.ToTokens(0, panel, strip, out.data() + token * product.rows(), product.rows(), epilogue,
-                         scratch.data());
+        product.ToTokens(0, Panels::Of(panel, strip), out.data() + token * product.rows(), product.rows(),
+                         epilogue, scratch.data());
       }
     }
   });

@@ -80,7 +80,7 @@ ESPALIER_KERNEL_TEST(Normalize, online_softmax, BlocksOfEveryLength) {
     for (size_t block = 0; block < 3; ++block) {
       GuardedOutput own(keys * kStride);
       own.Fill({scores.begin() + block * keys * kStride, scores.begin() + (block + 1) * keys * kStride});
-      kernels().online_softmax(own.data(), keys, kStride, max.data(), sum.data(), factor.data());
+      kernels().online_softmax(own.data(), keys, kStride, kStride, max.data(), sum.data(), factor.data());
       own.ExpectGuardsIntact();
       for (size_t i = 0; i < block * keys * kStride; ++i)
         weights[i] *= static_cast<double>(factor.data()[i % kStride]);

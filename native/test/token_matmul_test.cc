@@ -18,18 +18,22 @@ struct Case {
   size_t cols;
   size_t width;
   Finish finish;
+  size_t tile = 0;  // columns of each panel, a multiple of 16; 0: one panel
 };
 
-// A product by all the kernels that a format needs, on a panel whose columns are tokens, in either
-// orientation.
+// A product by all the kernels that a format needs, on panels whose columns are tokens, in either orientation
+// (as rows from one panel only).
 void CheckCase(const KernelTable& kernels, const Case& c, const std::shared_ptr<const PackedWeights>& packed,
                const std::vector<float>& weights, bool transposed) {
-  const size_t panel_stride = RoundUp(c.width, 16);
-  AlignedBuffer<float> panel(c.cols * panel_stride + kPanelSlack);
+  const size_t panel_stride = c.tile == 0 ? RoundUp(c.width, 16) : c.tile;
+  const size_t panels = (c.width + panel_stride - 1) / panel_stride;
+  const size_t step = c.cols * panel_stride + 16;
+  AlignedBuffer<float> panel(panels * step + kPanelSlack);
   std::fill_n(panel.data(), panel.size(), std::nanf(""));  // read past the width, and dropped
   const std::vector<float> x = RandomValues(c.cols * c.width, 5);
   for (size_t k = 0; k < c.cols; ++k) {
-    for (size_t t = 0; t < c.width; ++t) panel[k * panel_stride + t] = x[k * c.width + t];
+    for (size_t t = 0; t < c.width; ++t)
+      panel[t / panel_stride * step + k * panel_stride + t % panel_stride] = x[k * c.width + t];
   }
   const std::vector<uint32_t> panel_rows = PanelRows(c.cols, panel_stride);
   const size_t stride = (transposed ? c.rows : c.width) + 3;
@@ -43,12 +47,14 @@ void CheckCase(const KernelTable& kernels, const Case& c, const std::shared_ptr<
 
   // Both ways of a panel to say where its rows are.
   const Panel view{panel.data(), panel_rows.data(), c.width % 2 == 0 ? panel_stride : 0};
-  const Product product(kernels, packed, 1 + c.width % 3);
-  AlignedBuffer<float> scratch(product.scratch_floats(panel_stride));
+  const Product product(kernels, packed, 1 + c.width % 3, c.width, panels);
+  AlignedBuffer<float> scratch(transposed ? product.tokens_scratch_floats(c.width)
+                                          : product.rows_scratch_floats(c.width));
   GuardedOutput out(lines * stride);
   for (size_t part = 0; part < product.parts(); ++part) {
     if (transposed) {
-      product.ToTokens(part, view, c.width, out.data(), stride, epilogue, scratch.data());
+      product.ToTokens(part, Panels{view, c.width, panel_stride, step}, out.data(), stride, epilogue,
+                       scratch.data());
     } else {
       product.ToRows(part, view, c.width, out.data(), stride, epilogue, scratch.data());
     }
@@ -121,6 +127,22 @@ ESPALIER_KERNEL_TEST(TokenMatmul, finish_transposed, Block4) {
 }
 ESPALIER_KERNEL_TEST(TokenMatmul, finish_transposed, Csr) {
   CheckGrid(kernels(), WeightFormat::kCsr, Storage::kFloat32);
+}
+
+// Weights that are cut into blocks of rows and columns, since they are larger than what may wait in cache.
+ESPALIER_KERNEL_TEST(TokenMatmul, finish_transposed, SeveralPanels) {
+  const size_t cols = 1500;
+  for (const WeightFormat format : {WeightFormat::kDense, WeightFormat::kBlock16, WeightFormat::kBlock8,
+                                    WeightFormat::kBlock4, WeightFormat::kCsr, WeightFormat::kSell}) {
+    for (const size_t rows : {5, 200}) {
+      const std::vector<float> weights = RandomWeights(rows, cols, 0.6, 3);
+      const auto packed = std::make_shared<const PackedWeights>(PackDense(weights, rows, cols, format));
+      SCOPED_TRACE(testing::Message() << NameOf(format) << ", " << rows << " rows");
+      CheckCase(kernels(), {rows, cols, 40, Finish::kNone, 16}, packed, weights, true);
+      CheckCase(kernels(), {rows, cols, 65, static_cast<Finish>(rows % 4), 64}, packed, weights, true);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
 }
 
 // Sums at any width: nothing past it is written, and the stride of the sums is no part of the result.

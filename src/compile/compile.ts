@@ -17,6 +17,7 @@ import { lowRankProduct } from './low_rank.js';
 import { emitCopy } from './lower/movement.js';
 import { lowerings } from './lower/registry.js';
 import { planArena } from './memory.js';
+import { keepPanels } from './panels.js';
 import { widen } from './widen.js';
 
 /** Where weights and constants that outlive a plan are kept: the session. */
@@ -113,10 +114,15 @@ function place(graph: StaticGraph, builder: PlanBuilder, store: PlanStore): Plan
     emitCopy(builder, node, root, target, { dims: count, xStrides: [1], yStrides: [1] });
   });
 
-  const steps = builder.steps.map((step) => ({
+  const rooted = builder.steps.map((step) => ({
     ...step,
     inputs: step.inputs.map((operand) => ({ ...operand, value: rootOf(operand.value) })),
   }));
+  const steps = keepPanels(
+    rooted,
+    builder,
+    (value) => !inputs.has(value) && !outputs.has(value) && constantOf(value) === undefined,
+  );
   const inArena = new Map(
     [...builder.values].filter(
       ([name]) => !inputs.has(name) && !outputs.has(name) && constantOf(name) === undefined,

@@ -142,6 +142,7 @@ class Attention final : public Step {
   void Attend(const RunContext& context, size_t b, size_t head, size_t first, const float* k, const float* v,
               float* scratch) const noexcept {
     const size_t count = std::min(tile_, queries_ - first);
+    const size_t width = RoundUp(count, kRowBlock);
     float* const panel = scratch;                    // [size, tile]
     float* const scores = panel + size_ * tile_;     // [key block, tile]
     float* const mask = scores + kKeyBlock * tile_;  // the same
@@ -150,7 +151,7 @@ class Attention final : public Step {
     float* const total = max + tile_;                // [tile]
     float* const factor = total + tile_;             // [tile]
     std::fill_n(panel, size_ * tile_, 0.0f);
-    std::fill_n(mask, kKeyBlock * tile_, 0.0f);
+    if (has_mask_) std::fill_n(mask, kKeyBlock * tile_, 0.0f);
     std::fill_n(sums, v_size_ * tile_, 0.0f);
     std::fill_n(max, tile_, -std::numeric_limits<float>::max());
     std::fill_n(total, tile_, 0.0f);
@@ -158,28 +159,30 @@ class Attention final : public Step {
     kernels_.transpose(q, q_.strides[2], count, size_, panel, tile_);
     if (scale_ != 1.0f) kernels_.unary(UnaryOp::kAffine, scale_, 0.0f, panel, panel, size_ * tile_);
 
-    const BlockMatrix keys{keys_, size_, nullptr, nullptr, {k, false}};
+    const BlockMatrix keys{keys_, size_, nullptr, nullptr, nullptr, {k, false}};
     const size_t seen = KeysSeen(first + count - 1);
     for (size_t key = 0; key < seen; key += kKeyBlock) {
       const size_t block = std::min(kKeyBlock, keys_ - key);
       Epilogue epilogue = EpilogueOf(Activation{});
       if (has_mask_) AddMask(context, b, head, first, count, key, block, mask, &epilogue);
-      kernels_.panel_matmul_block16(keys, key, key + block, Panel{panel, rows_.data(), tile_}, tile_,
+      kernels_.panel_matmul_block16(keys, key, key + block, Panel{panel, rows_.data(), tile_}, width,
                                     scores - key * tile_, tile_, epilogue);
       if (causal_) Hide(first, count, key, block, scores);
-      kernels_.online_softmax(scores, block, tile_, max, total, factor);
-      for (size_t d = 0; d < v_size_; ++d)
-        kernels_.binary(BinaryOp::kMul, sums + d * tile_, 1, factor, 1, sums + d * tile_, tile_);
-      const BlockMatrix values{
-          v_size_, block, nullptr, nullptr, {v + key * RoundUp(v_size_, kRowBlock), false}};
+      kernels_.online_softmax(scores, block, tile_, width, max, total, factor);
+      const BlockMatrix values{v_size_, block,   nullptr,
+                               nullptr, nullptr, {v + key * RoundUp(v_size_, kRowBlock), false}};
       epilogue = EpilogueOf(Activation{});
-      epilogue.residual = sums;
-      epilogue.residual_stride = tile_;
-      kernels_.panel_matmul_block16(values, 0, v_size_, Panel{scores, rows_.data(), tile_}, tile_, sums,
+      if (key > 0) {
+        for (size_t d = 0; d < v_size_; ++d)
+          kernels_.binary(BinaryOp::kMul, sums + d * tile_, 1, factor, 1, sums + d * tile_, width);
+        epilogue.residual = sums;
+        epilogue.residual_stride = tile_;
+      }
+      kernels_.panel_matmul_block16(values, 0, v_size_, Panel{scores, rows_.data(), tile_}, width, sums,
                                     tile_, epilogue);
     }
     for (size_t d = 0; d < v_size_; ++d)
-      kernels_.binary(BinaryOp::kDiv, sums + d * tile_, 1, total, 1, sums + d * tile_, tile_);
+      kernels_.binary(BinaryOp::kDiv, sums + d * tile_, 1, total, 1, sums + d * tile_, width);
     float* y = context.At<float>(y_.address) + b * y_.strides[0] + head * y_.strides[1];
     kernels_.transpose(sums, tile_, v_size_, count, y + first * y_.strides[2], y_.strides[2]);
   }

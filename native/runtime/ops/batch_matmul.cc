@@ -46,7 +46,7 @@ class BatchMatmul final : public BatchedProduct {
     for (size_t row = row_begin; row < row_end; row += kRowBlock) {
       PackRows(a, row, std::min(kRowBlock, row_end - row), packed + row * k_);
     }
-    const BlockMatrix weights{m_, k_, nullptr, nullptr, {packed, false}};
+    const BlockMatrix weights{m_, k_, nullptr, nullptr, nullptr, {packed, false}};
     const Epilogue epilogue = EpilogueOf(Activation{});
     for (size_t column = 0; column < n_; column += panel_width_) {
       const size_t width = std::min(panel_width_, n_ - column);

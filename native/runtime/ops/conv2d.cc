@@ -41,11 +41,12 @@ class Conv2d final : public Step {
     const size_t pieces = MultiplyAll({g.batch, groups_, panel_->tiles()});
     // Where there are few tiles the rows are shared too; each thread then prepares the tile for itself.
     const size_t parts = pieces >= build.threads ? 1 : build.threads;
+    const size_t widest = panel_->widest();
     size_t sums = 0;
     for (const std::shared_ptr<const PackedWeights>& group : weights) {
       const Product& product = products_.emplace_back(kernels_, group, parts);
       sums =
-          std::max(sums, maps_ ? product.mapped_scratch_floats(panel_->widest()) : product.scratch_floats(0));
+          std::max(sums, maps_ ? product.mapped_scratch_floats(widest) : product.rows_scratch_floats(widest));
       row_parts_ = std::max(row_parts_, product.parts());
     }
     chunks_ = pieces * row_parts_;

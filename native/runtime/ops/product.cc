@@ -8,16 +8,12 @@
 namespace espalier {
 namespace {
 
-// Tokens of a strip of SELL: see pack_sell.cc.
-constexpr size_t kSellStrip = 64;
-
 // Up to as many tokens a kernel with lanes along the outputs wastes none; with more, lanes along the tokens
 // are faster, since weights are broadcast less often.
 constexpr size_t kFewTokens = 24;
 
-// Rows of sums that are finished together: what finish_transposed takes at once.
-constexpr size_t kSumRows = 128;
-// The same where sums stay rows: few, so that wide ones stay in the first-level cache.
+// Rows of sums that are finished together where they stay rows: few, so that wide ones stay in the
+// first-level cache.
 constexpr size_t kMappedRows = 32;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -75,6 +71,7 @@ Epilogue WithoutActivation(Epilogue epilogue) {
 void ActivateRows(const KernelTable& kernels, const Epilogue& e, float* out, size_t stride, size_t rows,
                   size_t width) noexcept {
   if (e.activation == UnaryOp::kCopy) return;
+  if (stride == width) return kernels.unary(e.activation, e.alpha, e.beta, out, out, rows * width);
   for (size_t row = 0; row < rows; ++row, out += stride)
     kernels.unary(e.activation, e.alpha, e.beta, out, out, width);
 }
@@ -89,66 +86,75 @@ void FinishAt(const KernelTable& kernels, const float* sums, size_t stride, size
 
 }  // namespace
 
-Product::Product(const KernelTable& kernels, std::shared_ptr<const PackedWeights> weights, size_t parts)
-    : kernels_(kernels), weights_(std::move(weights)), bounds_(BalancedRows(*weights_, parts)) {}
+Product::Product(const KernelTable& kernels, std::shared_ptr<const PackedWeights> weights, size_t parts,
+                 size_t columns, size_t panels)
+    : kernels_(kernels),
+      weights_(std::move(weights)),
+      blocks_(*weights_, columns, panels),
+      bounds_(BalancedRows(*weights_, parts)) {}
 
-size_t Product::scratch_floats(size_t width) const {
-  switch (weights_->format()) {
-    case WeightFormat::kSell:
-      return weights_->shape().chunk_rows * kSellStrip;
-    default:
-      return kSumRows * RoundUp(width, 16);
-  }
-}
-
-size_t Product::mapped_scratch_floats(size_t width) const {
+size_t Product::SumFloats(size_t width, size_t most_rows) const {
   constexpr size_t kSlack = 16;  // the last vector may begin anywhere
-  if (weights_->format() == WeightFormat::kSell) return weights_->shape().chunk_rows * kSellStrip + kSlack;
-  return kMappedRows * RoundUp(width, 16) + kSlack;
+  if (weights_->format() == WeightFormat::kSell) {
+    return blocks_.rows() * RoundUp(std::min(width, blocks_.columns()), 16) + kSlack;
+  }
+  return most_rows * RoundUp(width, 16) + kSlack;
 }
 
-void Product::DirectRows(size_t row_begin, size_t row_end, const Panel& panel, size_t width, float* out,
-                         size_t out_stride, const Epilogue& epilogue) const noexcept {
-  switch (weights_->format()) {
-    case WeightFormat::kDense:
-    case WeightFormat::kBlock16:
-      return kernels_.panel_matmul_block16(weights_->block(), row_begin, row_end, panel, width, out,
-                                           out_stride, epilogue);
-    case WeightFormat::kBlock8:
-      return kernels_.panel_matmul_block8(weights_->block(), row_begin, row_end, panel, width, out,
-                                          out_stride, epilogue);
-    case WeightFormat::kBlock4:
-      return kernels_.panel_matmul_block4(weights_->block(), row_begin, row_end, panel, width, out,
-                                          out_stride, epilogue);
-    case WeightFormat::kCsr:
-      return kernels_.panel_matmul_csr(weights_->csr(), row_begin, row_end, panel, width, out, out_stride,
-                                       epilogue);
-    case WeightFormat::kSell:
-    case WeightFormat::kEll:
-      return;  // SELL goes through ForEachSum; ELL has no kernel for panels, see the factories
+size_t Product::rows_scratch_floats(size_t width) const {
+  return weights_->format() == WeightFormat::kSell ? SumFloats(width, 0) : 0;
+}
+
+size_t Product::mapped_scratch_floats(size_t width) const { return SumFloats(width, kMappedRows); }
+
+size_t Product::tokens_scratch_floats(size_t width) const { return SumFloats(width, blocks_.rows()); }
+
+void Product::DirectRows(size_t row_begin, size_t row_end, size_t depth, const Panel& panel, size_t width,
+                         float* out, size_t out_stride, const Epilogue& epilogue) const noexcept {
+  const WeightFormat format = weights_->format();
+  if (format == WeightFormat::kCsr) {
+    return kernels_.panel_matmul_csr(weights_->csr(), row_begin, row_end, panel, width, out, out_stride,
+                                     epilogue);
   }
+  PanelBlockMatmul kernel = kernels_.panel_matmul_block16;
+  if (format == WeightFormat::kBlock8) kernel = kernels_.panel_matmul_block8;
+  if (format == WeightFormat::kBlock4) kernel = kernels_.panel_matmul_block4;
+  kernel(blocks_.Blocks(depth), row_begin, row_end, panel, width, out, out_stride, epilogue);
+}
+
+void Product::AddDepth(size_t row_begin, size_t row_end, size_t depth, const Panel& panel, size_t width,
+                       float* sums, size_t stride) const noexcept {
+  if (weights_->format() == WeightFormat::kSell) {
+    return kernels_.panel_matmul_sell(weights_->sell(), row_begin / blocks_.rows(), blocks_.SellBegin(depth),
+                                      blocks_.SellEnd(depth), panel, width, sums, stride);
+  }
+  Epilogue epilogue = kNoEpilogue;
+  float* const row_zero = sums - row_begin * stride;
+  if (depth > 0) {
+    epilogue.residual = row_zero;
+    epilogue.residual_stride = stride;
+  }
+  DirectRows(row_begin, row_end, depth, panel, width, row_zero, stride, epilogue);
 }
 
 template <typename Finish>
-void Product::ForEachSum(size_t part, const Panel& panel, size_t width, size_t most_rows, float* sums,
+void Product::ForEachSum(size_t part, const Panels& panels, size_t most_rows, float* sums,
                          const Finish& finish) const noexcept {
-  if (weights_->format() == WeightFormat::kSell) {
-    const SellMatrix w = weights_->sell();
-    for (size_t t = 0; t < width; t += kSellStrip) {
-      const size_t strip = std::min(kSellStrip, width - t);
-      for (size_t row = row_begin(part); row < row_end(part); row += w.chunk_rows) {
-        const Panel shifted = {panel.data + t, panel.rows, panel.stride};
-        kernels_.panel_matmul_sell(w, row / w.chunk_rows, shifted, strip, sums, kSellStrip);
-        finish(row, std::min(w.chunk_rows, w.rows - row), t, strip, sums, kSellStrip);
+  const bool sell = weights_->format() == WeightFormat::kSell;
+  const size_t rows = sell ? blocks_.rows() : most_rows;
+  const size_t columns = sell ? blocks_.columns() : std::max<size_t>(panels.width, 1);
+  for (size_t from = 0; from < panels.width; from += columns) {
+    const size_t width = std::min(columns, panels.width - from);
+    const size_t stride = RoundUp(width, 16);
+    for (size_t row = row_begin(part); row < row_end(part); row += rows) {
+      const size_t end = std::min(row + rows, row_end(part));
+      for (size_t depth = 0; depth < blocks_.depths(); ++depth) {
+        panels.ForEach(from, width, [&](const Panel& panel, size_t t, size_t count) {
+          AddDepth(row, end, depth, panel, count, sums + t - from, stride);
+        });
       }
+      finish(row, end - row, from, width, sums, stride);
     }
-    return;
-  }
-  const size_t stride = RoundUp(width, 16);
-  for (size_t row = row_begin(part); row < row_end(part); row += most_rows) {
-    const size_t end = std::min(row + most_rows, row_end(part));
-    DirectRows(row, end, panel, width, sums - row * stride, stride, kNoEpilogue);
-    finish(row, end - row, size_t{0}, width, sums, stride);
   }
 }
 
@@ -159,24 +165,24 @@ void Product::ToRows(size_t part, const Panel& panel, size_t width, float* out, 
     const size_t most = epilogue.activation == UnaryOp::kCopy ? rows() : kMappedRows;
     for (size_t row = row_begin(part); row < row_end(part); row += most) {
       const size_t end = std::min(row + most, row_end(part));
-      DirectRows(row, end, panel, width, out, out_stride, WithoutActivation(epilogue));
+      DirectRows(row, end, 0, panel, width, out, out_stride, WithoutActivation(epilogue));
       ActivateRows(kernels_, epilogue, out + row * out_stride, out_stride, end - row, width);
     }
     return;
   }
-  ForEachSum(part, panel, width, kSumRows, scratch,
-             [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
-               FinishAt(kernels_, sums, stride, rows, strip, out, out_stride, row, t, epilogue);
+  ForEachSum(part, Panels::Of(panel, width), 0, scratch,
+             [&](size_t row, size_t rows, size_t t, size_t columns, const float* sums, size_t stride) {
+               FinishAt(kernels_, sums, stride, rows, columns, out, out_stride, row, t, epilogue);
              });
 }
 
 void Product::ToMappedRows(size_t part, const Panel& panel, size_t width, const OutputMap& map, float* out,
                            size_t out_stride, const Epilogue& epilogue, float* scratch) const noexcept {
-  ForEachSum(part, panel, width, kMappedRows, scratch,
-             [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
+  ForEachSum(part, Panels::Of(panel, width), kMappedRows, scratch,
+             [&](size_t row, size_t rows, size_t t, size_t columns, const float* sums, size_t stride) {
                map.rows.ForEachRun(row, rows, [&](const SelectedChannels::Run& run) {
                  const float* from = sums + (run.first - row) * stride;
-                 map.columns.ForEach(t, strip, [&](size_t column, size_t to, size_t count) {
+                 map.columns.ForEach(t, columns, [&](size_t column, size_t to, size_t count) {
                    FinishAt(kernels_, from + column - t, stride, run.count, count, out, out_stride,
                             run.channel, to, epilogue);
                  });
@@ -184,19 +190,43 @@ void Product::ToMappedRows(size_t part, const Panel& panel, size_t width, const 
              });
 }
 
-void Product::ToTokens(size_t part, const Panel& panel, size_t width, float* out, size_t out_stride,
+void Product::ToTokens(size_t part, const Panels& panels, float* out, size_t out_stride,
                        const Epilogue& epilogue, float* scratch) const noexcept {
   const WeightFormat format = weights_->format();
-  if (width <= kFewTokens && (format == WeightFormat::kDense || format == WeightFormat::kBlock16)) {
-    return kernels_.token_matmul_block16(weights_->block(), row_begin(part), row_end(part), panel, width, out,
-                                         out_stride, epilogue);
+  if (panels.width <= kFewTokens && (format == WeightFormat::kDense || format == WeightFormat::kBlock16)) {
+    return kernels_.token_matmul_block16(weights_->block(), row_begin(part), row_end(part), panels.first,
+                                         panels.width, out, out_stride, epilogue);
   }
-  ForEachSum(part, panel, width, kSumRows, scratch,
-             [&](size_t row, size_t rows, size_t t, size_t strip, const float* sums, size_t stride) {
+  ForEachSum(part, panels, blocks_.rows(), scratch,
+             [&](size_t row, size_t rows, size_t t, size_t columns, const float* sums, size_t stride) {
                Epilogue e = AtRow(epilogue, row, 1);
                if (e.residual != nullptr) e.residual += t * e.residual_stride;
-               kernels_.finish_transposed(sums, stride, rows, strip, out + t * out_stride + row, out_stride,
+               kernels_.finish_transposed(sums, stride, rows, columns, out + t * out_stride + row, out_stride,
                                           e);
+             });
+}
+
+void Product::ToPanels(size_t part, const Panels& panels, float* out, size_t out_step,
+                       const Epilogue& epilogue, float* scratch) const noexcept {
+  const size_t tile = panels.tile;
+  if (weights_->format() != WeightFormat::kSell && blocks_.depths() == 1) {
+    const size_t most = epilogue.activation == UnaryOp::kCopy ? blocks_.rows() : kMappedRows;
+    for (size_t row = row_begin(part); row < row_end(part); row += most) {
+      const size_t end = std::min(row + most, row_end(part));
+      panels.ForEach(0, panels.width, [&](const Panel& panel, size_t t, size_t columns) {
+        float* const to = out + t / tile * out_step;
+        DirectRows(row, end, 0, panel, columns, to, tile, WithoutActivation(epilogue));
+        ActivateRows(kernels_, epilogue, to + row * tile, tile, end - row, columns);
+      });
+    }
+    return;
+  }
+  ForEachSum(part, panels, blocks_.rows(), scratch,
+             [&](size_t row, size_t rows, size_t from, size_t width, const float* sums, size_t stride) {
+               panels.ForEach(from, width, [&](const Panel&, size_t t, size_t columns) {
+                 FinishRows(kernels_, sums + t - from, stride, rows, columns,
+                            out + t / tile * out_step + row * tile + t % tile, tile, AtRow(epilogue, row, 0));
+               });
              });
 }
 
@@ -259,16 +289,20 @@ size_t PanelWidth(size_t k, size_t columns) {
   return std::max(RoundUp((columns + panels - 1) / panels, kStep), kStep);
 }
 
+TokenTiles CutTokens(size_t tokens, size_t width) {
+  return TokenTiles{tokens, std::max<size_t>((tokens + width - 1) / width, 1), width};
+}
+
 TokenTiles CutTokens(WeightFormat format, size_t tokens) {
   constexpr size_t kUnit = 16;
-  size_t most = 3;  // units of a tile: strips of 48 tokens
-  if (format == WeightFormat::kSell || format == WeightFormat::kBlock4) most = kSellStrip / kUnit;
-  const bool few =
-      tokens <= kFewTokens && (format == WeightFormat::kDense || format == WeightFormat::kBlock16);
-  const size_t unit = few ? RoundUp(tokens, 4) : kUnit;
-  const size_t units = std::max<size_t>((tokens + unit - 1) / unit, 1);
-  const size_t count = (units + most - 1) / most;
-  return TokenTiles{tokens, unit, count, (units + count - 1) / count * unit};
+  if (tokens <= kFewTokens && (format == WeightFormat::kDense || format == WeightFormat::kBlock16)) {
+    return CutTokens(tokens, std::max<size_t>(RoundUp(tokens, 4), 1));
+  }
+  // Units of a tile: as many tokens as kernels take at once.
+  const size_t most = format == WeightFormat::kSell || format == WeightFormat::kBlock4 ? 4 : 3;
+  const size_t units = std::max<size_t>((tokens + kUnit - 1) / kUnit, 1);
+  const size_t tiles = (units + most - 1) / most;
+  return CutTokens(tokens, (units + tiles - 1) / tiles * kUnit);
 }
 
 }  // namespace espalier

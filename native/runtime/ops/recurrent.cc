@@ -53,7 +53,7 @@ class Recurrent final : public Step {
     panel_rows_ = PanelRows(shape_.hidden, tiles_.width);
     panel_floats_ = batch == 1 ? 0 : RoundUp(shape_.hidden * tiles_.width + kPanelSlack, 16);
     size_t sums = 0;
-    for (const auto& product : products_) sums = std::max(sums, product->scratch_floats(tiles_.width));
+    for (const auto& product : products_) sums = std::max(sums, product->tokens_scratch_floats(tiles_.width));
     const size_t floats = AddSizes(3 * state_floats_ + gate_floats_, panel_floats_ + sums);
     scratch_bytes_ = MultiplySizes(floats + RoundUp(shape_.hidden, 16), sizeof(float));
   }
@@ -176,7 +176,8 @@ class Recurrent final : public Step {
       const size_t width = tiles_.Width(tile);
       kernels_.transpose(x + first * shape_.hidden, shape_.hidden, width, shape_.hidden, m.panel,
                          tiles_.width);
-      product.ToTokens(0, panel, width, y + first * shape_.rows(), shape_.rows(), epilogue, m.sums);
+      product.ToTokens(0, Panels::Of(panel, width), y + first * shape_.rows(), shape_.rows(), epilogue,
+                       m.sums);
     }
   }
 
@@ -238,7 +239,7 @@ class Recurrent final : public Step {
   const bool reverse_;
   const bool linear_before_reset_;
   std::vector<std::unique_ptr<Product>> products_;
-  TokenTiles tiles_{1, 1, 1, 1};
+  TokenTiles tiles_{1, 1, 1};
   std::vector<uint32_t> panel_rows_;
   size_t state_floats_ = 0;
   size_t gate_floats_ = 0;
