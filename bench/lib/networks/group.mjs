@@ -23,7 +23,7 @@ import { prune } from './variants.mjs';
  * @property {number} p50 milliseconds
  * @property {number} multiplyAdds of one run, those with zeros included
  * @property {number} fileBytes of the ONNX file
- * @property {number | undefined} peakBytes resident memory of the process at the peak of a run; on Linux
+ * @property {number | undefined} peakBytes resident memory of the process at the peak of a run of the dense network; on Linux
  * @property {number} error largest error against onnxruntime on the same file
  * @property {readonly string[]} undetermined outputs compared by what goes into them: see judge.mjs
  * @property {Ratio} [toOnnxruntime] how many times faster than onnxruntime dense
@@ -62,16 +62,24 @@ export async function runNetwork(network, { variants, threads, isa, directory, .
       const { multiplyAdds } = pruned;
       const fileBytes = (await stat(path)).size;
       const entry = { network: id, title, family, threads, variant: variant.id, multiplyAdds, fileBytes };
-      if (opened.length === 0) {
+      const isDense = opened.length === 0;
+      /** @param {'espalier' | 'onnxruntime'} engine */
+      const peakBytes = (engine) => (isDense ? peakOf({ engine, model: path, threads }, feeds) : undefined);
+      if (isDense) {
         opened.push(reference);
-        const peakBytes = await peakOf({ engine: 'onnxruntime', model: path, threads }, feeds);
-        entries.push({ ...entry, engine: 'onnxruntime', peakBytes, error: 0, undetermined: [] });
+        const peak = await peakBytes('onnxruntime');
+        entries.push({ ...entry, engine: 'onnxruntime', peakBytes: peak, error: 0, undetermined: [] });
       } else {
         await reference.stop();
       }
       opened.push(ours);
-      const peakBytes = await peakOf({ engine: 'espalier', model: path, threads }, feeds);
-      entries.push({ ...entry, engine: 'espalier', peakBytes, error, undetermined });
+      entries.push({
+        ...entry,
+        engine: 'espalier',
+        peakBytes: await peakBytes('espalier'),
+        error,
+        undetermined,
+      });
     }
     const [reference, dense, ...pruned] = /** @type {[EngineProcess, EngineProcess, ...EngineProcess[]]} */ (
       opened
