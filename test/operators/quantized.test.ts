@@ -97,4 +97,35 @@ describe('quantised arithmetic', () => {
     const parameters = [scale(m, [4, 3]), m.constant(type, [4, 3])];
     m.output(m.node('DequantizeLinear', [m.input(type, dims), ...parameters], { axis: 1, block_size: 2 }));
   });
+
+  // Sums of these sizes fit into one float32 product, need two, and do not fit: the largest is some 255 * 127 * inner.
+  agreeOnAll(
+    'products of large numbers stay exact',
+    [500, 900, 9000],
+    (m, inner) => {
+      const a = m.input('uint8', [2, inner], () => m.int(200, 255));
+      const b = m.constant('int8', [inner, 17], () => m.pick([-128, 127, 127]));
+      const zeros = [m.input('uint8', [], [m.int(0, 3)]), m.constant('int8', [17], () => m.int(-2, 2))];
+      m.output(m.node('MatMulInteger', [a, b, ...zeros]));
+    },
+    { tolerance: 0 },
+  );
+
+  agreeOnAll(
+    'convolutions that Winograd could run stay exact',
+    [16, 96, 600],
+    (m, channels) => {
+      const x = m.input('uint8', [1, channels, 24, 25], () => m.int(0, 255));
+      const weight = m.constant('int8', [16, channels, 3, 3], () => m.int(-127, 127));
+      m.output(
+        m.node('ConvInteger', [x, weight, m.input('uint8', [], [100])], { pads: [1, 1, 1, 1] }),
+        m.node('ConvInteger', [x, m.constant('uint8', [channels, 1, 3, 3], () => m.int(0, 255))], {
+          group: channels,
+          auto_pad: 'SAME_UPPER',
+          strides: [2, 2],
+        }),
+      );
+    },
+    { tolerance: 0 },
+  );
 });

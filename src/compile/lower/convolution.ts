@@ -1,6 +1,7 @@
 import { floatAttribute, intAttribute } from '../../graph/attributes.js';
 import { fromNumbers, readElements } from '../../graph/data.js';
 import type { Node, TensorData } from '../../graph/graph.js';
+import { exactAttribute } from '../../graph/operators/convolution.js';
 import { transposedWindowOf, type Window, windowOf } from '../../graph/operators/window.js';
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
@@ -77,7 +78,8 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
   const taps = elementCount(weight.dims.slice(2));
   const analysis = analysisOf(builder, layer);
   const selected = selectChannels(builder, node, layer, { analysis, taps });
-  const winogradTiles = groups === 1 ? winogradTilesOf(window, y.dims) : undefined;
+  const isExact = intAttribute(node, exactAttribute, 0) !== 0;
+  const winogradTiles = groups === 1 && !isExact ? winogradTilesOf(window, y.dims) : undefined;
   const step = {
     op: 'conv2d',
     x: x.dims.with(1, (groups * selected.layer.inputs) / taps),

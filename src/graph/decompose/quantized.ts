@@ -1,14 +1,23 @@
+import { elementCount } from '../../tensor.js';
 import { intAttribute, intValue } from '../attributes.js';
 import { isFloat } from '../data.js';
+import { exactAttribute } from '../operators/convolution.js';
 import type { OperatorContext } from '../operators/definition.js';
 import { inWords } from './activations.js';
 import { convolve, convWindow } from './convolutions.js';
 import { type Decomposition, type DecompositionFamily, Words } from './definition.js';
+import { centeredWeights, exactProduct } from './exact.js';
 
-/** x - zero in int32, exact; `zero` may be left out. */
-function centered(w: Words, x: string, zero: string, dims: readonly number[]): string {
-  const wide = w.cast(x, 'int32');
-  return zero === '' ? wide : w.sub(wide, w.reshape(w.cast(zero, 'int32'), dims));
+/** x - zero of 8-bit numbers in a wider type, exact; `zero` may be left out. */
+function centered(
+  w: Words,
+  x: string,
+  zero: string,
+  dims: readonly number[],
+  type: 'int32' | 'float32' = 'int32',
+): string {
+  const wide = w.cast(x, type);
+  return zero === '' ? wide : w.sub(wide, w.reshape(w.cast(zero, type), dims));
 }
 
 /** Dims that make a zero point of a factor, one for all or one for each row or column, broadcast to the factor. */
@@ -18,27 +27,71 @@ function zeroDims(w: Words, zero: string, side: 'rows' | 'columns'): readonly nu
   return side === 'rows' ? [...dims, 1] : dims;
 }
 
-function integerProduct(w: Words, a: string, aZero: string, b: string, bZero: string): string {
-  return w.op('MatMul', [
-    centered(w, a, aZero, zeroDims(w, aZero, 'rows')),
-    centered(w, b, bZero, zeroDims(w, bZero, 'columns')),
-  ]);
+/** a b, in int32: operands by their indices, and those of their zero points. */
+function integerProduct(
+  w: Words,
+  context: OperatorContext,
+  [a, aZero]: readonly [number, number],
+  [b, bZero]: readonly [number, number],
+): string {
+  const nameOf = (index: number) => context.node.inputs[index] ?? '';
+  return (
+    floatProduct(w, context, [a, aZero], [b, bZero]) ??
+    w.op('MatMul', [
+      centered(w, nameOf(a), nameOf(aZero), zeroDims(w, nameOf(aZero), 'rows')),
+      centered(w, nameOf(b), nameOf(bZero), zeroDims(w, nameOf(bZero), 'columns')),
+    ])
+  );
 }
 
+/** The same by a float32 product, where b is known and that is exact. */
+function floatProduct(
+  w: Words,
+  context: OperatorContext,
+  [a, aZero]: readonly [number, number],
+  [b, bZero]: readonly [number, number],
+): string | undefined {
+  const [weight, zero] = [context.constant(b), context.constant(bZero)];
+  const [x = '', xZero = ''] = [context.node.inputs[a], context.node.inputs[aZero]];
+  if (weight === undefined || weight.dims.length !== 2) return undefined;
+  if (context.has(bZero) && (zero === undefined || zero.dims.length > 1)) return undefined;
+  const [inputs = 0, outputs = 0] = weight.dims;
+  const { values, most } = centeredWeights(weight, zero, [1, inputs, outputs]);
+  const columns = w.constant('float32', weight.dims, values);
+  const rows = centered(w, x, xZero, zeroDims(w, xZero, 'rows'), 'float32');
+  return exactProduct(w, rows, most, (part) => w.op('MatMul', [part, columns]));
+}
+
+/** What of a convolution's attributes says where its windows lie. */
+const windowAttributes = ['auto_pad', 'dilations', 'group', 'kernel_shape', 'pads', 'strides'];
+
+/** A convolution of integers in int32: operands by their indices, and those of their zero points. */
 function integerConvolution(
   w: Words,
   context: OperatorContext,
-  [x, xZero]: readonly [string, string],
-  [weight, weightZero]: readonly [string, string],
-  weightIndex: number,
+  [x, xZero]: readonly [number, number],
+  [weight, weightZero]: readonly [number, number],
 ): string {
-  const perOutput = w.dims(weight).map((dim, axis) => (axis === 0 ? dim : 1));
-  const single = weightZero === '' || w.dims(weightZero).every((dim) => dim === 1);
+  const nameOf = (index: number) => context.node.inputs[index] ?? '';
+  const [data, zero] = [context.constant(weight), context.constant(weightZero)];
+  const dims = context.dims(weight);
+  const isZeroKnown = !context.has(weightZero) || zero !== undefined;
+  if (data !== undefined && isZeroKnown) {
+    const outputs = dims[0] ?? 0;
+    const { values, most } = centeredWeights(data, zero, [outputs, elementCount(dims.slice(1)), 1]);
+    const filters = w.constant('float32', dims, values);
+    const seen = centered(w, nameOf(x), nameOf(xZero), [], 'float32');
+    const known = [...context.node.attributes].filter(([name]) => windowAttributes.includes(name));
+    const attributes = { ...Object.fromEntries(known), [exactAttribute]: intValue(1) };
+    const product = exactProduct(w, seen, most, (part) => w.op('Conv', [part, filters], attributes));
+    if (product !== undefined) return product;
+  }
+  const single = !context.has(weightZero) || context.dims(weightZero).every((dim) => dim === 1);
   return convolve(
     w,
-    centered(w, x, xZero, []),
-    centered(w, weight, weightZero, single ? [] : perOutput),
-    convWindow(context, weightIndex),
+    centered(w, nameOf(x), nameOf(xZero), []),
+    centered(w, nameOf(weight), nameOf(weightZero), single ? [] : dims.map((dim, i) => (i === 0 ? dim : 1))),
+    convWindow(context, weight),
     intAttribute(context.node, 'group', 1),
   );
 }
@@ -80,25 +133,19 @@ const blocked =
 export const quantized: DecompositionFamily = {
   QuantizeLinear: blocked(false),
   DequantizeLinear: blocked(true),
-  MatMulInteger: inWords((w, a, { node }) => {
-    const [, b = '', aZero = '', bZero = ''] = node.inputs;
-    return integerProduct(w, a, aZero, b, bZero);
-  }),
-  ConvInteger: inWords((w, x, context) => {
-    const [, weight = '', xZero = '', weightZero = ''] = context.node.inputs;
-    return integerConvolution(w, context, [x, xZero], [weight, weightZero], 1);
-  }),
-  QLinearMatMul: inWords((w, a, { node }) => {
-    const [, aScale = '', aZero = '', b = '', bScale = '', bZero = '', yScale = '', yZero = ''] = node.inputs;
-    const sum = integerProduct(w, a, aZero, b, bZero);
+  MatMulInteger: inWords((w, _a, context) => integerProduct(w, context, [0, 2], [1, 3])),
+  ConvInteger: inWords((w, _x, context) => integerConvolution(w, context, [0, 2], [1, 3])),
+  QLinearMatMul: inWords((w, _a, context) => {
+    const [, aScale = '', , , bScale = '', , yScale = '', yZero = ''] = context.node.inputs;
+    const sum = integerProduct(w, context, [0, 2], [3, 5]);
     const rows = w.reshape(aScale, zeroDims(w, aScale, 'rows'));
     const columns = w.reshape(bScale, zeroDims(w, bScale, 'columns'));
     return requantize(w, sum, w.div(w.mul(rows, columns), yScale), yZero);
   }),
-  QLinearConv: inWords((w, x, context) => {
-    const [, xScale = '', xZero = '', weight = '', weightScale = '', weightZero = ''] = context.node.inputs;
+  QLinearConv: inWords((w, _x, context) => {
+    const [, xScale = '', , , weightScale = ''] = context.node.inputs;
     const [yScale = '', yZero = '', bias = ''] = context.node.inputs.slice(6);
-    const product = integerConvolution(w, context, [x, xZero], [weight, weightZero], 3);
+    const product = integerConvolution(w, context, [0, 2], [3, 5]);
     const along = w
       .dims(product)
       .map((dim, axis) => (axis === 1 ? dim : 1))

@@ -2,6 +2,9 @@ import { intAttribute, intsAttribute } from '../attributes.js';
 import type { OperatorContext, OperatorFamily } from './definition.js';
 import { transposedWindowOf, type Window, windowOf } from './window.js';
 
+/** Marks a Conv of whole numbers in float32, which no algorithm may compute by way of fractions. It is in no file. */
+export const exactAttribute = 'exact';
+
 /** Operators that slide a kernel with weights over [batch, channels, spatial...]. */
 export const convolutions: OperatorFamily = {
   Conv: {
