@@ -5,7 +5,7 @@ import type { Host } from './control_flow/host.js';
 import { expand, isControlFlow } from './control_flow/index.js';
 import { Scope } from './control_flow/scope.js';
 import { byteCount, describeTensor } from './data.js';
-import { type Decomposer, decompositions } from './decompose/index.js';
+import { type Decomposer, decompositionOf } from './decompose/index.js';
 import type { Graph, Node, StaticGraph, TensorData, ValueInfo } from './graph.js';
 import { areFew, type Deciders, mayDecide } from './input_values.js';
 import { OperatorContext, type OperatorDefinition, type TypeAndDims } from './operators/definition.js';
@@ -162,7 +162,7 @@ class Specializer implements Host {
 
   add(node: Node): void {
     const context = this.context(node);
-    const results = decompositions.get(node.op)?.(context, this.#decomposer(node));
+    const results = decompositionOf(node)?.(context, this.#decomposer(node));
     if (results !== undefined) this.#giveOutputs(node, results);
     else this.#addWhole(node, context);
   }

@@ -1,7 +1,7 @@
 import { EspalierError } from '../errors.js';
 import { isUpgraded, newestOpset, oldestForms, oldestOpset } from './canonicalize.js';
 import { isControlFlow } from './control_flow/index.js';
-import { decompositions } from './decompose/index.js';
+import { decompositionOf } from './decompose/index.js';
 import type { Graph, Node } from './graph.js';
 import { allGraphs } from './inner_graphs.js';
 import { operators } from './operators/registry.js';
@@ -20,9 +20,10 @@ export function assertSupported(graph: Graph): void {
   const nodes = [...allGraphs(graph)].flatMap((one) => one.nodes);
   for (const node of nodes) {
     if (isControlFlow(node)) continue;
-    const known = operators.has(node.op) || isUpgraded(node.op) || decompositions.has(node.op);
-    const isReadable = opset === undefined || opset >= (oldestForms.get(node.op) ?? oldestOpset);
-    if (node.domain === '' && known && isReadable) continue;
+    const isOnnx = node.domain === '';
+    const known = isOnnx && (operators.has(node.op) || isUpgraded(node.op));
+    const isReadable = !isOnnx || opset === undefined || opset >= (oldestForms.get(node.op) ?? oldestOpset);
+    if ((known || decompositionOf(node) !== undefined) && isReadable) continue;
     const version = graph.opsets.get(node.domain);
     const operator = `${node.domain === '' ? 'ai.onnx' : node.domain}.${node.op} (opset ${version ?? 'unknown'})`;
     const group = groups.get(operator);

@@ -69,7 +69,10 @@ export function buildGraph({ opset, inputs = {}, constants = {}, nodes, outputs 
     outputs: Object.entries(outputs).map(([name, type]) => ({ name, type, dims: undefined })),
     nodes,
     constants: new Map(Object.entries(constants)),
-    opsets: new Map([['', opset]]),
+    opsets: new Map([
+      ['', opset],
+      ...nodes.flatMap(({ domain }) => (domain === '' ? [] : [[domain, 1] as const])),
+    ]),
     metadata: { 'onnx.ir_version': opset < 9 ? '3' : opset < 19 ? '8' : '10' },
   };
 }

@@ -14,7 +14,7 @@ export type Plain = Readonly<
 
 const floatNames = new Set([
   ...['alpha', 'beta', 'gamma', 'epsilon', 'scales', 'min', 'max', 'value', 'clip'],
-  ...['activation_alpha', 'activation_beta', 'scale', 'softcap'],
+  ...['activation_alpha', 'activation_beta', 'activation_params', 'scale', 'softcap'],
 ]);
 
 function attributesOf(plain: Plain): Attributes {
@@ -86,11 +86,22 @@ export class Model {
     return this.nodes(op, inputs, 1, attributes)[0] as string;
   }
 
-  /** Adds a node of several outputs. */
-  nodes(op: string, inputs: readonly string[], outputs: number, attributes: Plain = {}): string[] {
+  /**
+   * Adds a node of several outputs, or of those that are true; an operator of another domain than ONNX's has it in its
+   * name.
+   */
+  nodes(
+    name: string,
+    inputs: readonly string[],
+    outputs: number | readonly boolean[],
+    attributes: Plain = {},
+  ): string[] {
     const first = this.#nodes.length;
-    const names = Array.from({ length: outputs }, (_, i) => `value${first}_${i}`);
-    this.#nodes.push(node(op, [...inputs], names, attributesOf(attributes)));
+    const given = typeof outputs === 'number' ? new Array<boolean>(outputs).fill(true) : outputs;
+    const names = given.map((isGiven, i) => (isGiven ? `value${first}_${i}` : ''));
+    const dot = name.lastIndexOf('.');
+    const [domain, op] = [name.slice(0, Math.max(0, dot)), name.slice(dot + 1)];
+    this.#nodes.push({ ...node(op, [...inputs], names, attributesOf(attributes)), domain });
     return names;
   }
 

@@ -1,5 +1,7 @@
+import type { Node } from '../graph.js';
 import { activations } from './activations.js';
 import { attentions } from './attention.js';
+import { contrib } from './contrib/index.js';
 import { convolutions } from './convolutions.js';
 import { counted } from './counted.js';
 import type { Decomposition } from './definition.js';
@@ -17,9 +19,9 @@ import { signals } from './signals.js';
 
 export type { Decomposer } from './definition.js';
 
-/** Operators that are, always or in some forms, made of others; specialize.ts replaces them. */
-export const decompositions: ReadonlyMap<string, Decomposition> = new Map(
-  [
+/** Operators that are, always or in some forms, made of others; specialize.ts replaces them. By domain and name. */
+export const decompositions: ReadonlyMap<string, Decomposition> = new Map([
+  ...[
     activations,
     attentions,
     convolutions,
@@ -36,4 +38,9 @@ export const decompositions: ReadonlyMap<string, Decomposition> = new Map(
     resizes,
     signals,
   ].flatMap((family) => Object.entries(family)),
-);
+  ...contrib,
+]);
+
+/** The decomposition of a node's operator. */
+export const decompositionOf = ({ op, domain }: Node): Decomposition | undefined =>
+  decompositions.get(domain === '' ? op : `${domain}.${op}`);
