@@ -1,18 +1,20 @@
 import { availableParallelism } from 'node:os';
 import { foldAffine } from './compile/fold_affine.js';
-import { EspalierError, type EspalierErrorCode } from './errors.js';
+import { EspalierError } from './errors.js';
 import { type LoadedModel, loadModel } from './esp/load.js';
 import type { LayerExplanation } from './explain.js';
 import type { Dim, Graph, TensorData, ValueInfo } from './graph/graph.js';
 import { InputValuesNeeded } from './graph/input_values.js';
 import { findLayers } from './graph/layers.js';
+import { UnknownValueError } from './graph/operators/definition.js';
 import { assertSupported } from './graph/supported.js';
 import { loadAddon, type NativeSession } from './native/addon.js';
-import { nearest } from './options.js';
+import { checkFeeds } from './session_feeds.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
 import { allocate, provideOutputs, type RunOptions, stageOutputs } from './session_outputs.js';
-import { type LoadedPlan, type PlanInput, SessionPlans } from './session_plans.js';
-import { type DataType, elementCount, type Tensor, type TensorMap, typedArrayOf } from './tensor.js';
+import type { LoadedPlan, PlanInput } from './session_plans.js';
+import { SessionStages, type StageRun } from './session_stages.js';
+import { type DataType, Tensor, type TensorMap } from './tensor.js';
 import { makeTuner } from './tune/index.js';
 
 /** Name, type and dims of an input or output; a symbolic dim is its name. */
@@ -46,7 +48,7 @@ export class InferenceSession {
   readonly threads: number;
   readonly #inputs: readonly ValueInfo[];
   readonly #native: NativeSession;
-  readonly #plans: SessionPlans;
+  readonly #stages: SessionStages;
   #released = false;
 
   private constructor({ graph, esp }: LoadedModel, options: SessionOptions) {
@@ -59,7 +61,7 @@ export class InferenceSession {
     if (esp !== undefined) this.#native.useFile(esp.file);
     this.#inputs = graph.inputs;
     const { isa, threads } = this;
-    this.#plans = new SessionPlans(graph, this.#native, {
+    this.#stages = new SessionStages(graph, this.#native, {
       isa,
       storage: options.weightStorage ?? esp?.compiledFor.storage ?? 'float32',
       stored: esp?.stored,
@@ -113,49 +115,57 @@ export class InferenceSession {
    * @throws EspalierError (a rejection) ERR_ESPALIER_INPUT, _TYPE, _SHAPE, _ARGUMENT, _RELEASED
    */
   async run(feeds: TensorMap, options: RunOptions = {}): Promise<Record<string, Tensor>> {
-    const { plan, inputs } = this.#prepare(feeds);
-    const outputs = provideOutputs(plan, options, []);
-    const copies = allocate(() => inputs.map((data) => data.slice()));
-    const given = options.outputs !== undefined;
-    const { staged, deliver } = given
-      ? stageOutputs(plan, outputs)
-      : { staged: outputs, deliver: () => undefined };
-    await this.#native.run(
-      plan.id,
-      copies,
-      staged.map(({ data }) => data),
+    const tensors = this.#check(feeds);
+    const copies = allocate(() =>
+      tensors.map(({ type, data, dims }) => new Tensor(type, data.slice(), dims)),
     );
-    deliver();
+    let last = this.#stages.only(copies);
+    if (last === undefined) {
+      const runs = this.#stages.runs(copies);
+      let run = runs.next();
+      for (; run.done !== true; run = runs.next()) {
+        const { plan, inputs, outputs } = run.value;
+        await this.#native.run(plan.id, inputs, dataOf(outputs));
+      }
+      last = run.value;
+    }
+    const { plan, inputs } = last;
+    const outputs = provideOutputs(plan, options, []);
+    const { staged, deliver } =
+      options.outputs === undefined ? { staged: outputs, deliver: undefined } : stageOutputs(plan, outputs);
+    await this.#native.run(plan.id, inputs, dataOf(staged));
+    deliver?.();
     return named(plan, outputs);
   }
 
   /** Runs the model on this thread, which it blocks until the outputs are there. Throws what `run` rejects with. */
   runSync(feeds: TensorMap, options: RunOptions = {}): Record<string, Tensor> {
-    const { plan, inputs } = this.#prepare(feeds);
+    const { plan, inputs } = this.#last(feeds, (run) => this.#runSync(run));
     const outputs = provideOutputs(plan, options, inputs);
-    this.#native.runSync(
-      plan.id,
-      inputs,
-      outputs.map(({ data }) => data),
-    );
+    this.#native.runSync(plan.id, inputs, dataOf(outputs));
     return named(plan, outputs);
   }
 
   /** Runs the model once on this thread and says how long each step took. */
   profile(feeds: TensorMap): StepProfile[] {
-    const { plan, inputs } = this.#prepare(feeds);
-    const outputs = provideOutputs(plan, {}, inputs);
-    const seconds = this.#native.profile(
-      plan.id,
-      inputs,
-      outputs.map(({ data }) => data),
-    );
-    return plan.steps.map((step, i) => ({ ...step, milliseconds: (seconds[i] ?? 0) * 1000 }));
+    const steps: StepProfile[] = [];
+    const profile = ({ plan, inputs, outputs }: StageRun) => {
+      const seconds = this.#native.profile(plan.id, inputs, dataOf(outputs));
+      steps.push(...plan.steps.map((step, i) => ({ ...step, milliseconds: (seconds[i] ?? 0) * 1000 })));
+    };
+    const last = this.#last(feeds, profile);
+    profile({ ...last, outputs: provideOutputs(last.plan, {}, last.inputs) });
+    return steps;
   }
 
   /** How each layer with weights runs for these feeds' shapes: its zeros, its format, and what decided. */
   explain(feeds: TensorMap): LayerExplanation[] {
-    return this.#plans.explain(this.#prepare(feeds).plan);
+    const runs: StageRun[] = [];
+    const last = this.#last(feeds, (run) => {
+      runs.push(run);
+      this.#runSync(run);
+    });
+    return [...runs, last].flatMap(({ plans, plan }) => plans.explain(plan));
   }
 
   /** Frees the model. Runs that have not ended reject, later ones throw ERR_ESPALIER_RELEASED. */
@@ -177,21 +187,36 @@ export class InferenceSession {
       fixed.push({ type, dims });
     }
     try {
-      this.#plans.get(fixed);
-      const unneeded = this.#plans.keepOnlyPlan();
+      this.#stages.whole.get(fixed);
+      const unneeded = this.#stages.whole.keepOnlyPlan();
       if (ownsBytes) freeLarge(unneeded);
     } catch (error) {
-      if (!(error instanceof InputValuesNeeded)) throw error; // the first run has them
+      // The first run has the values, or computes them.
+      if (!(error instanceof InputValuesNeeded) && !(error instanceof UnknownValueError)) throw error;
     }
   }
 
-  #prepare(feeds: TensorMap): { plan: LoadedPlan; inputs: Tensor['data'][] } {
+  #check(feeds: TensorMap): Tensor[] {
     if (this.#released) throw new EspalierError('ERR_ESPALIER_RELEASED', 'The session was released');
-    checkNames(feeds, this.inputNames);
-    const tensors = this.#inputs.map((input) =>
-      checkFeed(input, Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined),
-    );
-    return { plan: this.#plans.get(tensors), inputs: tensors.map(({ data }) => data) };
+    return checkFeeds(feeds, this.#inputs, this.inputNames);
+  }
+
+  /**
+   * Runs all stages of the model but the last, which it gives.
+   * @param perform runs one
+   */
+  #last(feeds: TensorMap, perform: (run: StageRun) => void): StageRun {
+    const tensors = this.#check(feeds);
+    const only = this.#stages.only(tensors);
+    if (only !== undefined) return only;
+    const runs = this.#stages.runs(tensors);
+    let run = runs.next();
+    for (; run.done !== true; run = runs.next()) perform(run.value);
+    return run.value;
+  }
+
+  #runSync({ plan, inputs, outputs }: StageRun): void {
+    this.#native.runSync(plan.id, inputs, dataOf(outputs));
   }
 }
 
@@ -209,54 +234,10 @@ function metadata({ name, type, dims }: ValueInfo): ValueMetadata {
   return { name, type, dims };
 }
 
-function checkNames(feeds: unknown, names: readonly string[]): void {
-  if (typeof feeds !== 'object' || feeds === null) {
-    throw new EspalierError(
-      'ERR_ESPALIER_ARGUMENT',
-      `Expected feeds to be an object of tensors, got ${String(feeds)}`,
-    );
-  }
-  for (const name of Object.keys(feeds)) {
-    if (!names.includes(name)) {
-      throw new EspalierError(
-        'ERR_ESPALIER_INPUT',
-        `"${name}" is not an input of the model: ${nearest(name, names)}`,
-      );
-    }
-  }
-}
-
-/** The feed, checked against the input's declaration; its dims are checked in full when they need a new plan. */
-function checkFeed(input: ValueInfo, feed: Tensor | undefined): Tensor {
-  // Made only when it is thrown: every run comes through here.
-  const refuse = (code: EspalierErrorCode, got: string) =>
-    new EspalierError(
-      code,
-      `Expected input "${input.name}" to be ${input.type}${shapeOf(input)}, got ${got}`,
-    );
-  if (feed === undefined) throw refuse('ERR_ESPALIER_INPUT', 'none');
-  if (typeof feed !== 'object' || feed === null || !Array.isArray(feed.dims)) {
-    throw refuse('ERR_ESPALIER_ARGUMENT', 'no Tensor');
-  }
-  const got = () => `${feed.type} [${feed.dims.join(', ')}]`;
-  if (feed.type !== input.type || !(feed.data instanceof typedArrayOf[input.type])) {
-    throw refuse('ERR_ESPALIER_TYPE', got());
-  }
-  const counts = feed.dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
-  const fits = input.dims?.every((dim, axis) => typeof dim === 'string' || dim === feed.dims[axis]) ?? true;
-  if (!counts || !fits || (input.dims !== undefined && input.dims.length !== feed.dims.length)) {
-    throw refuse('ERR_ESPALIER_SHAPE', got());
-  }
-  if (feed.data.length !== elementCount(feed.dims)) {
-    throw refuse('ERR_ESPALIER_SHAPE', `${got()} with ${feed.data.length} elements`);
-  }
-  return feed;
-}
-
-function shapeOf({ dims }: ValueInfo): string {
-  return dims === undefined ? '' : ` [${dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
-}
-
 function named(plan: LoadedPlan, outputs: readonly Tensor[]): Record<string, Tensor> {
   return Object.fromEntries(plan.outputs.map(({ name }, i) => [name, outputs[i] as Tensor]));
+}
+
+function dataOf(tensors: readonly Tensor[]): Tensor['data'][] {
+  return tensors.map(({ data }) => data);
 }

@@ -108,7 +108,8 @@ export function stageOutputs(plan: LoadedPlan, given: readonly Tensor[]) {
   return { staged, deliver };
 }
 
-function newTensor({ type, dims }: PlannedOutput): Tensor {
+/** A tensor of zeros for an output of a plan. */
+export function newTensor({ type, dims }: PlannedOutput): Tensor {
   const bytes = new ArrayBuffer(elementCount(dims) * bytesPerElement[type]);
   return new Tensor(type, new typedArrayOf[type](bytes), dims);
 }

@@ -2,8 +2,9 @@ import { type CompiledPlan, compile } from './compile/compile.js';
 import { explainLayer, type LayerExplanation } from './explain.js';
 import type { Graph, TensorData } from './graph/graph.js';
 import { InputValuesNeeded } from './graph/input_values.js';
+import { UnknownValueError } from './graph/operators/definition.js';
 import type { NativeSession } from './native/addon.js';
-import { SessionStore, type StoreSettings } from './session_store.js';
+import type { SessionStore } from './session_store.js';
 import type { Tensor } from './tensor.js';
 
 /** A plan that the native session holds under `id`. */
@@ -25,6 +26,8 @@ interface Kept {
 
 /** Plans that are kept; the one that was used longest ago makes room. */
 const keptPlans = 16;
+/** The same where plans are for values that a run computed: the next run will hardly compute them again. */
+const keptLaterPlans = 2;
 
 /** The plans of one session by input shapes, and the weights and constants that they share. */
 export class SessionPlans {
@@ -34,12 +37,15 @@ export class SessionPlans {
   readonly #store: SessionStore;
   /** Whether shapes or conditions turned out to depend on the values of each input. */
   readonly #decides: boolean[];
+  readonly #later: boolean;
 
-  constructor(graph: Graph, native: NativeSession, settings: StoreSettings) {
+  /** @param options.later whether the graph is a later stage of a model, where any input may decide */
+  constructor(graph: Graph, native: NativeSession, store: SessionStore, { later = false } = {}) {
     this.#graph = graph;
     this.#native = native;
-    this.#store = new SessionStore(graph, native, settings);
+    this.#store = store;
     this.#decides = graph.inputs.map(() => false);
+    this.#later = later;
   }
 
   /**
@@ -58,7 +64,7 @@ export class SessionPlans {
     const dims = inputs.map((input) => [...input.dims]);
     const values = inputs.map((input, i) => (this.#decides[i] ? input.data?.slice() : undefined));
     this.#plans.unshift({ plan, dims, values });
-    if (this.#plans.length > keptPlans) {
+    if (this.#plans.length > (this.#later ? keptLaterPlans : keptPlans)) {
       const oldest = this.#plans.pop();
       if (oldest !== undefined) this.#native.releasePlan(oldest.plan.id);
     }
@@ -100,12 +106,17 @@ export class SessionPlans {
         const steps = spec.steps.map(({ name, op }) => ({ name, op }));
         return { id: this.#native.createPlan(spec), steps, ...plan };
       } catch (error) {
-        if (!(error instanceof InputValuesNeeded)) throw error;
-        const needed = error.inputs.map((name) => names.indexOf(name));
-        if (needed.some((i) => inputs[i]?.data === undefined)) throw error;
+        const needed = this.#neededBy(error).map((name) => names.indexOf(name));
+        if (needed.length === 0 || needed.some((i) => inputs[i]?.data === undefined)) throw error;
         for (const i of needed) this.#decides[i] = true; // one more each time, so this ends
       }
     }
+  }
+
+  /** Inputs whose values are missing, where that is the error. */
+  #neededBy(error: unknown): readonly string[] {
+    if (error instanceof InputValuesNeeded) return error.inputs;
+    return this.#later && error instanceof UnknownValueError ? [error.value] : [];
   }
 
   /** How each layer of a plan runs. */

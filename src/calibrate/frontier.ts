@@ -1,5 +1,5 @@
+import { readBy } from '../graph/cut.js';
 import type { Graph } from '../graph/graph.js';
-import { readBy } from './cut.js';
 
 /** A point of a walk over a graph in node order: what is looked at there, and which nodes change afterwards. */
 export interface Stop {

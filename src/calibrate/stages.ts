@@ -1,7 +1,7 @@
+import { cutGraph } from '../graph/cut.js';
 import type { Graph } from '../graph/graph.js';
 import type { Layer } from '../graph/layers.js';
 import { useCounts } from '../prune/uses.js';
-import { cutGraph } from './cut.js';
 import { findSkip, type Skip } from './skip.js';
 import type { Sighted } from './statistics.js';
 

@@ -1,7 +1,7 @@
+import { cutGraph } from '../graph/cut.js';
 import type { Graph } from '../graph/graph.js';
 import { InferenceSession } from '../session.js';
 import type { Tensor, TensorMap } from '../tensor.js';
-import { cutGraph } from './cut.js';
 import { frontiersOf, type Stop } from './frontier.js';
 import type { Samples } from './samples.js';
 

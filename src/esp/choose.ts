@@ -1,8 +1,10 @@
 import type { LayerRequest, WeightMatrix } from '../compile/builder.js';
 import { compile, type PlanStore } from '../compile/compile.js';
 import { matricesOf } from '../compile/lower/weights.js';
+import { splitGraph } from '../graph/cut.js';
 import type { Graph, TensorData } from '../graph/graph.js';
 import { findLayers, isDepthwise, type Layer, layerWeights } from '../graph/layers.js';
+import { UnknownValueError } from '../graph/operators/definition.js';
 import { analyzeLayer, type LayerAnalysis } from '../sparse/analyze.js';
 import { type ChoiceContext, chooseFormat, type FormatChoice } from '../sparse/format.js';
 
@@ -93,8 +95,20 @@ function choicesInPlan(
       return choice;
     },
   };
-  compile(graph, shapes, store);
+  compileStart(graph, shapes, store);
   return planned;
+}
+
+/** Compiles the graph, up to what depends on values that a run computes: the first stage of a session. */
+function compileStart(graph: Graph, shapes: ReadonlyMap<string, readonly number[]>, store: PlanStore): void {
+  try {
+    compile(graph, shapes, store);
+  } catch (error) {
+    const parts = error instanceof UnknownValueError ? splitGraph(graph, error.value) : undefined;
+    if (parts === undefined) throw error;
+    const names = parts.first.inputs.map(({ name }) => name);
+    compileStart(parts.first, new Map([...shapes].filter(([name]) => names.includes(name))), store);
+  }
 }
 
 /** Tokens of the products whose formats are tried for their size too: one token's format for single weights is larger. */

@@ -12,8 +12,8 @@ const mayFail: ReadonlyMap<string, number> = new Map([
 /**
  * If: the branch of a condition that is known is written in place of the node. Of one that is computed at run time both
  * branches are, and Where chooses between their outputs: operators have no effects, so only time is lost.
- * @throws EspalierError ERR_ESPALIER_UNSUPPORTED when the condition is computed at run time and the branches differ in
- *   dims, or one of them holds a node that may fail
+ * @throws UnknownValueError when the condition is computed at run time and the branches differ in dims, or one of them
+ *   holds a node that may fail
  */
 export function expandIf(host: Host, node: Node, scope: Scope): void {
   const context = host.context(node);
@@ -42,9 +42,8 @@ function choose(host: Host, node: Node, write: (name: 'then_branch' | 'else_bran
     const index = mayFail.get(op);
     return index !== undefined && host.constant(inputs[index] ?? '') === undefined;
   });
-  const atRunTime = 'its condition is computed at run time, so both branches run';
-  if (failing !== undefined)
-    throw context.unsupported(`${atRunTime}, but ${failing.name} (${failing.op}) may fail in the other one`);
+  // Where both cannot run, the condition has to be known.
+  if (failing !== undefined) throw context.unknown(0);
   let condition = node.inputs[0] ?? '';
   if (host.value(condition).dims.length > 0) {
     const axes = host.fresh(`${node.name}/axes`);
@@ -56,11 +55,7 @@ function choose(host: Host, node: Node, write: (name: 'then_branch' | 'else_bran
   for (const [i, output] of node.outputs.entries()) {
     if (output === '') continue;
     const [a, b] = [yes[i] ?? '', no[i] ?? ''];
-    const [first, second] = [describeTensor(host.value(a)), describeTensor(host.value(b))];
-    if (first !== second)
-      throw context.unsupported(
-        `${atRunTime}, but output ${output} is ${first} in one and ${second} in the other`,
-      );
+    if (describeTensor(host.value(a)) !== describeTensor(host.value(b))) throw context.unknown(0);
     host.add(helper(host, node, 'Where', [condition, a, b], [output]));
   }
 }

@@ -24,13 +24,11 @@ export interface OperatorDefinition {
 /** Operator definitions by name. */
 export type OperatorFamily = Readonly<Record<string, OperatorDefinition>>;
 
-/** A node needs the value of `value` beforehand; specialize.ts says which inputs of the graph decide it. */
+/** A node needs the value of `value` beforehand, which is computed at run time: a session computes it, then plans on. */
 export class UnknownValueError extends EspalierError {
   constructor(
     message: string,
     readonly value: string,
-    /** Inputs of the graph that the value is computed from. */
-    readonly inputs: readonly string[] = [],
   ) {
     super('ERR_ESPALIER_UNSUPPORTED', message);
   }
@@ -99,16 +97,21 @@ export class OperatorContext {
 
   /**
    * The input's value, which the node needs beforehand.
-   * @throws InputValuesNeeded, or EspalierError ERR_ESPALIER_UNSUPPORTED when it depends on other run-time data
+   * @throws InputValuesNeeded, or UnknownValueError when it depends on other run-time data
    */
   known(index: number): TensorData {
     const value = this.constant(index);
-    if (value !== undefined) return value;
+    if (value === undefined) throw this.unknown(index);
+    return value;
+  }
+
+  /** The error for an input that is not known, where the node needs its value beforehand. */
+  unknown(index: number): EspalierError {
     this.input(index);
     const deciders = this.#deciders[index];
-    if (deciders !== undefined) throw new InputValuesNeeded(deciders.inputs, this.node, index);
+    if (deciders !== undefined) return new InputValuesNeeded(deciders.inputs, this.node, index);
     const { name, op, inputs } = this.node;
-    throw new UnknownValueError(
+    return new UnknownValueError(
       `Expected input ${index} (${inputs[index]}) of node ${name} (${op}) to be known before the run, ` +
         'got a value that depends on run-time data',
       inputs[index] ?? '',
