@@ -39,13 +39,20 @@ export class SessionPlans {
   readonly #decides: boolean[];
   readonly #later: boolean;
 
-  /** @param options.later whether the graph is a later stage of a model, where any input may decide */
-  constructor(graph: Graph, native: NativeSession, store: SessionStore, { later = false } = {}) {
+  /**
+   * @param computed of a later stage of a model, where any input may decide: inputs that shapes are known to depend on
+   */
+  constructor(
+    graph: Graph,
+    native: NativeSession,
+    store: SessionStore,
+    computed: readonly string[] | undefined = undefined,
+  ) {
     this.#graph = graph;
     this.#native = native;
     this.#store = store;
-    this.#decides = graph.inputs.map(() => false);
-    this.#later = later;
+    this.#decides = graph.inputs.map(({ name }) => computed?.includes(name) === true);
+    this.#later = computed !== undefined;
   }
 
   /**

@@ -37,28 +37,35 @@ export function readBy(node: Node): string[] {
   return [...node.inputs, ...inner];
 }
 
+/** A graph in two parts that run one after the other. */
+export interface SplitGraph {
+  readonly first: Graph;
+  /** The second part, made when the first is compiled and the types of the values between them are known. */
+  readonly rest: (typeOf: (value: string) => DataType) => Graph;
+  /** Inputs of the second part whose values its shapes depend on. */
+  readonly values: readonly string[];
+}
+
 /**
- * A graph in two parts that run one after the other. The first computes `value` and, of what it computes on the way,
- * all that the second reads: these are its outputs, and inputs of the second, which gives the outputs of the graph.
- * What depends on no input is computed by both. The second needs the types of the values between them, which are known
- * when the first is compiled.
+ * The first part computes `value` and others that shapes depend on, as far as they need none of one another, and, of
+ * what it computes on the way, all that the second reads. These are its outputs, and inputs of the second, which gives
+ * the outputs of the graph. What depends on no input is computed by both.
  * @returns undefined when no node computes the value from inputs of the graph
  */
-export function splitGraph(
-  graph: Graph,
-  value: string,
-): { readonly first: Graph; readonly rest: (typeOf: (value: string) => DataType) => Graph } | undefined {
-  const needed = new Set(cutGraph(graph, [value]).nodes);
+export function splitGraph(graph: Graph, value: string): SplitGraph | undefined {
   const inputs = new Set(graph.inputs.map(({ name }) => name));
-  const varying = new Set(inputs);
-  for (const node of needed) {
-    if (!readBy(node).some((name) => varying.has(name))) continue;
-    for (const output of node.outputs) if (output !== '') varying.add(output);
-  }
+  const varying = dependents(graph, inputs, () => false);
   if (inputs.has(value) || !varying.has(value)) return undefined;
+  const values = [...new Set([value, ...countedFirst(graph)])].filter(
+    (name) => varying.has(name) && !inputs.has(name),
+  );
+  const needed = new Set(cutGraph(graph, values).nodes);
   const outputs = graph.outputs.map(({ name }) => name);
-  const read = new Set([...outputs, ...graph.nodes.filter((node) => !needed.has(node)).flatMap(readBy)]);
-  const between = [...varying].filter((name) => !inputs.has(name) && (name === value || read.has(name)));
+  const read = new Set([...values, ...outputs]);
+  for (const node of graph.nodes) if (!needed.has(node)) for (const name of readBy(node)) read.add(name);
+  const between = [...needed].flatMap((node) =>
+    node.outputs.filter((name) => varying.has(name) && read.has(name)),
+  );
   return {
     first: cutGraph(graph, between),
     rest: (typeOf) =>
@@ -67,5 +74,34 @@ export function splitGraph(
         outputs,
         between.map((name) => ({ name, type: typeOf(name) })),
       ),
+    values,
   };
+}
+
+/** Operators whose outputs are as many as their data says, by the inputs that say it. */
+const counting: ReadonlyMap<string, readonly number[]> = new Map([
+  ['Compress', [1]],
+  ['NonMaxSuppression', [0, 1, 2, 3, 4]],
+  ['NonZero', [0]],
+  ['Unique', [0]],
+]);
+
+/** What counting operators read that no other one has to be run for. */
+function countedFirst(graph: Graph): string[] {
+  const isCounting = ({ op, domain }: Node) => domain === '' && counting.has(op);
+  const behind = dependents(graph, new Set(), isCounting);
+  return graph.nodes
+    .filter(isCounting)
+    .flatMap(({ op, inputs }) => (counting.get(op) ?? []).map((i) => inputs[i] ?? ''))
+    .filter((name) => name !== '' && !behind.has(name));
+}
+
+/** The values of `start`, what nodes that match give, and all that is computed from these. */
+function dependents(graph: Graph, start: ReadonlySet<string>, matches: (node: Node) => boolean): Set<string> {
+  const found = new Set(start);
+  for (const node of graph.nodes) {
+    if (!matches(node) && !readBy(node).some((name) => found.has(name))) continue;
+    for (const output of node.outputs) if (output !== '') found.add(output);
+  }
+  return found;
 }

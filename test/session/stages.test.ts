@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compileModel } from '../../src/esp/index.js';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
-import { fromNumbers, type Graph } from '../../src/graph/index.js';
+import { fromNumbers, type Graph, type Node } from '../../src/graph/index.js';
 import { InferenceSession, Tensor } from '../../src/index.js';
 import { buildGraph, floats, ints, node, randomNumbers } from '../graph/support.js';
 import { compareAll, runOnnxruntime } from '../operators/support.js';
@@ -137,6 +137,62 @@ describe('shapes that depend on computed values', () => {
     ]);
   });
 
+  test('NonMaxSuppression in a branch that a computed number chooses, as detectors of torchvision have it', async () => {
+    const inner = (nodes: Node[], constants = {}) => ({
+      ...buildGraph({ opset: 13, nodes, constants, outputs: {} }),
+      outputs: [{ name: 'r', type: 'int64', dims: undefined, undeclared: true } as const],
+    });
+    const suppress = inner(
+      [
+        node('Unsqueeze', ['kept', 'front'], ['boxes']),
+        node('Unsqueeze', ['best', 'fronts'], ['scores']),
+        node('NonMaxSuppression', ['boxes', 'scores', 'most', 'overlap'], ['chosen']),
+        node('Gather', ['chosen', 'column'], ['r'], { axis: 1n }),
+      ],
+      { front: ints([0]), fronts: ints([0, 1]), most: ints([9]), overlap: floats([1], [0.4]) },
+    );
+    const none = inner([node('Identity', ['nothing'], ['r'])], { nothing: fromNumbers('int64', [0, 1], []) });
+    const graph = buildGraph({
+      opset: 13,
+      inputs: { x: ['float32', 12, 5] },
+      constants: {
+        half: fromNumbers('float32', [], [0.5]),
+        zero: fromNumbers('int64', [], [0]),
+        column: ints([0]),
+        last: ints([4]),
+        end: ints([5]),
+        one: ints([1]),
+        first: ints([0]),
+        four: ints([4]),
+      },
+      nodes: [
+        node('Abs', ['x'], ['all']),
+        node('Slice', ['all', 'last', 'end', 'one'], ['likely']),
+        node('Squeeze', ['likely', 'one'], ['score']),
+        node('Greater', ['score', 'half'], ['above']),
+        node('Compress', ['score', 'above'], ['best'], { axis: 0n }),
+        node('Slice', ['all', 'first', 'four', 'one'], ['corners']),
+        node('Compress', ['corners', 'above'], ['kept'], { axis: 0n }),
+        node('Size', ['kept'], ['size']),
+        node('Equal', ['size', 'zero'], ['empty']),
+        node('If', ['empty'], ['index'], { then_branch: none, else_branch: suppress }),
+        node('Squeeze', ['index', 'one'], ['rows']),
+        node('Gather', ['kept', 'rows'], ['y']),
+      ],
+      outputs: { y: 'float32', rows: 'int64' },
+    });
+    const random = randomNumbers(9);
+    const feed = (least: number) => ({
+      x: new Tensor(
+        'float32',
+        Float32Array.from({ length: 60 }, () => least * random()),
+        [12, 5],
+      ),
+    });
+    await expectStages(graph, [feed(1), feed(1), feed(0.4), feed(1)]);
+    await expectStages(graph, [feed(0.4), feed(1)]);
+  });
+
   test('runs that overlap do not mix, and what they are fed may change at once', async () => {
     const session = await InferenceSession.create(exportOnnx(positive()), { threads: 1 });
     const feeds = [row(1, -2, 3, -4), row(5, 6), row(-1, 7, -8, 9)];
@@ -186,7 +242,7 @@ describe('shapes that depend on computed values', () => {
       expect(session.profile(feeds).filter(({ op }) => /matmul|product/i.test(op)).length).toBe(2);
       const outputs = session.runSync(feeds);
       expect(compareAll(outputs, expected)).toEqual([]);
-      (outputs['y']?.data as Float32Array).fill(0);
+      for (const { data } of Object.values(outputs)) (data as Float32Array).fill(0);
       expect(session.runSync(feeds, { outputs })['y']).toBe(outputs['y']);
       expect(compareAll(outputs, expected)).toEqual([]);
       session.release();

@@ -60,9 +60,11 @@ export const activations: DecompositionFamily = {
     const sum = node.inputs.slice(1).reduce(w.add, x);
     return node.inputs.length === 1 ? x : w.div(sum, w.scalar(node.inputs.length, x));
   }),
-  /** Outside training nothing is dropped. Only nodes whose mask is read come here. */
+  /** Outside training, and with a ratio of 0, nothing is dropped. Only nodes whose mask is read, or the mode, come here. */
   Dropout: (context, decomposer) => {
-    if (context.has(2) && context.anyNumbers(2)[0] !== 0) throw context.unsupported('training_mode');
+    const trains = context.has(2) && context.anyNumbers(2)[0] !== 0;
+    const ratio = context.has(1) ? context.anyNumbers(1)[0] : 0.5;
+    if (trains && ratio !== 0) throw context.unsupported('training_mode');
     const w = new Words(decomposer);
     const dims = context.dims(0);
     return [context.node.inputs[0] ?? '', w.expand(w.constant('bool', [], [1]), dims)];
