@@ -1,5 +1,5 @@
-// What pruning by data costs: seconds for single layers of 2,048 rows, and seconds and peak memory for a whole
-// transformer with random weights. Every case runs in a process of its own.
+// What pruning by data costs: seconds for single layers of 2,048 rows, and seconds and peak memory for whole
+// networks with random weights. Every case runs in a process of its own.
 //
 //   npm run bench:calibration
 //   npm run bench:calibration -- --only sparsegpt-3072-x-768
@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { pruneCalibrated } from '../dist/calibrate/index.js';
 import { GraphBuilder } from '../dist/graph/index.js';
+import { findLayers } from '../dist/graph/layers.js';
 import { Tensor } from '../dist/index.js';
-import { vit } from '../dist/networks/index.js';
+import { resnet, vit } from '../dist/networks/index.js';
 import { calibrationMarkdown } from './lib/calibration-markdown.mjs';
 import { describeMachine } from './lib/machine.mjs';
 
@@ -49,15 +50,17 @@ function layer(outputs, inputs) {
   return { graph, samples: [{ x: new Tensor('float32', numbers(rows * inputs), [rows, inputs]) }] };
 }
 
-/** @returns {{ graph: Graph, samples: Samples }} */
-function transformer() {
-  const graph = vit(); // ViT-S/16
+/** A network that takes images. @param {Graph} graph @returns {{ graph: Graph, samples: Samples }} */
+function onImages(graph) {
   const dims = [1, 3, 224, 224];
   const samples = Array.from({ length: 16 }, () => ({
     image: new Tensor('float32', numbers(3 * 224 * 224), dims),
   }));
   return { graph, samples };
 }
+
+const vitS = () => onImages(vit());
+const resnet50 = () => onImages(resnet({ blocks: [3, 4, 6, 3], bottleneck: true }));
 
 /** @type {readonly { name: string, make: () => { graph: Graph, samples: Samples }, options: CalibratedOptions }[]} */
 const cases = [
@@ -75,14 +78,24 @@ const cases = [
       options: { sparsity: 0.5, ...options },
     })),
   ),
-  { name: 'SparseGPT + refit, ViT-S', make: transformer, options: { sparsity: 0.5, method: 'sparsegpt' } },
+  { name: 'SparseGPT + refit, ViT-S', make: vitS, options: { sparsity: 0.5, method: 'sparsegpt' } },
+  { name: 'ADMM + refit, ViT-S', make: vitS, options: { sparsity: 0.5, method: 'admm' } },
+  {
+    name: 'SparseGPT + refit, ResNet-50',
+    make: resnet50,
+    options: { sparsity: 0.5, method: 'sparsegpt', rows: 4096 },
+  },
+  { name: 'ADMM + refit, ResNet-50', make: resnet50, options: { sparsity: 0.5, method: 'admm', rows: 4096 } },
 ];
 
 /** @param {(typeof cases)[number]} one */
 async function measure({ make, options }) {
   const { graph, samples } = make();
   const modelBytes = [...graph.constants.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
-  // What is there before: Node, the library, the samples, but not the model, which the bound counts.
+  const most = findLayers(graph).reduce((largest, { inputs }) => Math.max(largest, inputs), 0);
+  // What is there before: Node, the library, the samples, but not the model, which the bound counts. Without what
+  // making them left behind.
+  globalThis.gc?.();
   const before = process.memoryUsage().rss - modelBytes;
   const start = performance.now();
   const used = process.cpuUsage();
@@ -90,7 +103,8 @@ async function measure({ make, options }) {
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(used);
   const peak = process.resourceUsage().maxRSS * 1024 - before;
-  return { seconds, cpuSeconds: (user + system) / 1e6, modelBytes, peakBytes: peak };
+  const cpuSeconds = (user + system) / 1e6;
+  return { seconds, cpuSeconds, modelBytes, hessianBytes: most ** 2 * 8, peakBytes: peak };
 }
 
 /** @param {(typeof cases)[number]} one */
@@ -111,7 +125,14 @@ if (values.case !== undefined) {
   /** @type {CalibrationRow[]} */
   const rows = [];
   for (const one of select(values.only)) {
-    const args = [fileURLToPath(import.meta.url), '--case', idOf(one), '--threads', values.threads];
+    const args = [
+      '--expose-gc',
+      fileURLToPath(import.meta.url),
+      '--case',
+      idOf(one),
+      '--threads',
+      values.threads,
+    ];
     const { stdout } = await promisify(execFile)(process.execPath, args);
     rows.push({ name: one.name, ...JSON.parse(stdout) });
     console.error(`${one.name}: ${rows.at(-1)?.seconds.toFixed(1)} s`);

@@ -20,6 +20,7 @@
       "isa/neon.cc",
       "isa/scalar.cc",
       "linalg/admm.cc",
+      "linalg/lent_triangle.cc",
       "linalg/refit.cc",
       "linalg/solver.cc",
       "linalg/sparse_gpt.cc",

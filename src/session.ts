@@ -3,12 +3,12 @@ import { foldAffine } from './compile/fold_affine.js';
 import { EspalierError } from './errors.js';
 import { type LoadedModel, loadModel } from './esp/load.js';
 import type { LayerExplanation } from './explain.js';
-import type { Dim, Graph, TensorData, ValueInfo } from './graph/graph.js';
+import type { Dim, Graph, ValueInfo } from './graph/graph.js';
 import { InputValuesNeeded } from './graph/input_values.js';
 import { findLayers } from './graph/layers.js';
 import { UnknownValueError } from './graph/operators/definition.js';
 import { assertSupported } from './graph/supported.js';
-import { loadAddon, type NativeSession } from './native/addon.js';
+import { freeArrays, loadAddon, type NativeSession } from './native/addon.js';
 import { checkFeeds } from './session_feeds.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
 import { allocate, provideOutputs, type RunOptions, stageOutputs } from './session_outputs.js';
@@ -134,6 +134,7 @@ export class InferenceSession {
     const { staged, deliver } =
       options.outputs === undefined ? { staged: outputs, deliver: undefined } : stageOutputs(plan, outputs);
     await this.#native.run(plan.id, inputs, dataOf(staged));
+    freeArrays(...copies.map(({ data }) => data));
     deliver?.();
     return named(plan, outputs);
   }
@@ -189,7 +190,7 @@ export class InferenceSession {
     try {
       this.#stages.whole.get(fixed);
       const unneeded = this.#stages.whole.keepOnlyPlan();
-      if (ownsBytes) freeLarge(unneeded);
+      if (ownsBytes) freeArrays(...[...unneeded].map(({ bytes }) => bytes));
     } catch (error) {
       // The first run has the values, or computes them.
       if (!(error instanceof InputValuesNeeded) && !(error instanceof UnknownValueError)) throw error;
@@ -218,16 +219,6 @@ export class InferenceSession {
   #runSync({ plan, inputs, outputs }: StageRun): void {
     this.#native.runSync(plan.id, inputs, dataOf(outputs));
   }
-}
-
-/**
- * Frees buffers of constants now: the collector sees small objects and would take its time. Not small buffers, which Node
- * may share among many.
- */
-function freeLarge(constants: Iterable<TensorData>): void {
-  const large = 2 ** 20;
-  for (const buffer of new Set([...constants].map(({ bytes }) => bytes.buffer)))
-    if (buffer.byteLength >= large) loadAddon().freeBuffer(buffer);
 }
 
 function metadata({ name, type, dims }: ValueInfo): ValueMetadata {

@@ -12,6 +12,7 @@
 #include "core/sizes.h"
 #include "isa/isa.h"
 #include "linalg/admm.h"
+#include "linalg/lent_triangle.h"
 #include "linalg/refit.h"
 #include "linalg/solver.h"
 #include "linalg/sparse_gpt.h"
@@ -103,6 +104,25 @@ Napi::Value AddCrossProduct(const Napi::CallbackInfo& info) {
   });
 }
 
+// { a, b, product, rows, depth, cols, isa, threads }: product[rows, cols] += a b^T, of a[rows, depth] and
+// b[cols, depth].
+Napi::Value AddOuterProduct(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const Arguments given(info);
+    const size_t rows = given.Positive("rows");
+    const size_t depth = given.Positive("depth");
+    const size_t cols = given.Positive("cols");
+    const float* a = given.Floats("a", {rows, depth});
+    const float* b = given.Floats("b", {cols, depth});
+    double* product = given.Doubles("product", {rows, cols});
+    return AsyncWork::Start(given.object(), [=, &kernels = given.Kernels(), threads = given.Threads()] {
+      ThreadTeam team(threads);
+      Solver solver(kernels, &team, cols);
+      solver.MultiplyAdd<float>({rows, depth, cols, false}, 1, {a, depth, 1}, {b, 1, depth}, product, cols);
+    });
+  });
+}
+
 // { a, b, product, rows, depth, cols, isa, threads }: product[rows, cols] += a[rows, depth] b[depth, cols].
 Napi::Value AddProduct(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
@@ -147,7 +167,7 @@ struct MaskTask {
   size_t removals;
   double* weights;
   uint8_t* removed;
-  const double* gram;
+  double* gram;
   double damping;
 };
 
@@ -159,9 +179,11 @@ Napi::Value PruneSparseGpt(const Napi::CallbackInfo& info) {
     return AsyncWork::Start(given.object(), [=, &kernels = given.Kernels(), threads = given.Threads()] {
       ThreadTeam team(threads);
       Solver solver(kernels, &team, task.grid.cols);
-      AlignedBuffer<double> factor(MultiplySizes(task.grid.cols, task.grid.cols));
-      if (!solver.InverseFactor(task.gram, task.damping, factor.data(), task.grid.cols)) NotDefinite();
-      SparseGpt({task.weights, task.grid, factor.data(), task.removals, task.removed}, solver);
+      const size_t cols = task.grid.cols;
+      const LentTriangle gram(task.gram, cols);
+      for (size_t i = 0; i < cols; ++i) gram.data()[i * cols + i] += task.damping;
+      if (!solver.FactorInverse(gram.data(), cols, cols)) NotDefinite();
+      SparseGpt({task.weights, task.grid, gram.data(), task.removals, task.removed}, solver);
     });
   });
 }
@@ -203,6 +225,7 @@ Napi::Value RefitWeights(const Napi::CallbackInfo& info) {
 
 void DefineLinalg(Napi::Env env, Napi::Object exports) {
   exports.Set("addCrossProduct", Napi::Function::New<AddCrossProduct>(env));
+  exports.Set("addOuterProduct", Napi::Function::New<AddOuterProduct>(env));
   exports.Set("addProduct", Napi::Function::New<AddProduct>(env));
   exports.Set("pruneSparseGpt", Napi::Function::New<PruneSparseGpt>(env));
   exports.Set("chooseByAdmm", Napi::Function::New<ChooseByAdmm>(env));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "linalg/lent_triangle.h"
 #include "linalg/parallel.h"
 
 namespace espalier {
@@ -33,48 +34,49 @@ class Admm {
         v_(size_),
         target_(size_),
         dual_(size_),
-        pulled_(size_) {
+        half_(size_) {
     for (size_t j = 0; j < cols_; ++j) scales_[j] = std::sqrt(task.gram[j * cols_ + j] + task.damping);
   }
 
   bool Run() {
-    AlignedBuffer<double> inverse(cols_ * cols_);
-    if (!Prepare(inverse.data())) return false;
+    FindTarget();
+    const LentTriangle lent(task_.gram, cols_);
+    double* factor = lent.data();
+    for (size_t i = 0; i < cols_; ++i) {
+      for (size_t j = 0; j < i; ++j) factor[i * cols_ + j] /= scales_[i] * scales_[j];
+      factor[i * cols_ + i] = 1 + kPenalty;
+    }
+    if (!solver_.FactorInverse(factor, cols_, cols_)) return false;
+    const View<double> lower{factor, cols_, 1, Part::kLower};
     for (size_t iteration = 0; iteration < kIterations; ++iteration) {
       Choose(RemovalsAt(iteration, task_.removals));
       if (iteration + 1 == kIterations) break;
       Pull();
-      std::fill_n(v_.data(), size_, 0.0);
-      solver_.MultiplyAdd<double>({task_.grid.rows, cols_, cols_, false}, 1, {pulled_.data(), cols_, 1},
-                                  {inverse.data(), cols_, 1}, v_.data(), cols_);
+      Multiply(v_, lower, half_);
+      Multiply(half_, lower.Transposed(), v_);
     }
     return true;
   }
 
  private:
-  // V = W, what V is pulled to by the data, and (H + penalty)^-1 in the place of H.
-  bool Prepare(double* h) {
-    for (size_t i = 0; i < cols_; ++i) {
-      for (size_t j = 0; j <= i; ++j) {
-        const double value = task_.gram[i * cols_ + j] / (scales_[i] * scales_[j]);
-        h[i * cols_ + j] = value;
-        h[j * cols_ + i] = value;
-      }
-      h[i * cols_ + i] = 1;
+  // V = W, and what V is pulled to by the data, W H.
+  void FindTarget() {
+    Multiply({task_.weights, cols_, 1}, {task_.gram, cols_, 1}, target_);
+    for (size_t at = 0; at < size_; ++at) {
+      const size_t j = at % cols_;
+      target_[at] = (target_[at] + task_.damping * task_.weights[at]) / scales_[j];
+      v_[at] = task_.weights[at] * scales_[j];
+      dual_[at] = 0;
     }
-    for (size_t start = 0; start < size_; start += cols_) {
-      for (size_t j = 0; j < cols_; ++j) v_[start + j] = task_.weights[start + j] * scales_[j];
-    }
-    std::fill_n(target_.data(), size_, 0.0);
-    std::fill_n(dual_.data(), size_, 0.0);
-    solver_.MultiplyAdd<double>({task_.grid.rows, cols_, cols_, false}, 1, {v_.data(), cols_, 1},
-                                {h, cols_, 1}, target_.data(), cols_);
-    AlignedBuffer<double> factor(cols_ * cols_);
-    if (!solver_.InverseFactor(h, kPenalty, factor.data(), cols_)) return false;
-    std::fill_n(h, cols_ * cols_, 0.0);
-    const View<double> u{factor.data(), cols_, 1};
-    solver_.MultiplyAdd<double>({cols_, cols_, cols_, false}, 1, u.Transposed(), u, h, cols_);
-    return true;
+  }
+
+  // out = a b, all but b of [rows, cols].
+  void Multiply(View<double> a, View<double> b, AlignedBuffer<double>& out) {
+    std::fill_n(out.data(), size_, 0.0);
+    solver_.MultiplyAdd<double>({task_.grid.rows, cols_, cols_, false}, 1, a, b, out.data(), cols_);
+  }
+  void Multiply(const AlignedBuffer<double>& a, View<double> b, AlignedBuffer<double>& out) {
+    Multiply({a.data(), cols_, 1}, b, out);
   }
 
   // The units that weigh least in V + dual.
@@ -98,7 +100,8 @@ class Admm {
     });
   }
 
-  // Z = what is kept of V + dual; dual += V - Z; what V is solved from next: target + penalty (Z - dual).
+  // Z = what is kept of V + dual; dual += V - Z; V = what it is solved from next: target + penalty (Z -
+  // dual).
   void Pull() {
     const UnitShape& unit = task_.grid.unit;
     ParallelFor(solver_.team(), task_.grid.rows, [&](size_t row, size_t) {
@@ -107,7 +110,7 @@ class Admm {
         const double sum = v_[at] + dual_[at];
         const double kept = removed[col / unit.cols] != 0 ? 0 : sum;
         dual_[at] = sum - kept;
-        pulled_[at] = target_[at] + kPenalty * (kept - dual_[at]);
+        v_[at] = target_[at] + kPenalty * (kept - dual_[at]);
       }
     });
   }
@@ -121,7 +124,7 @@ class Admm {
   AlignedBuffer<double> v_;     // all four: [rows, cols]
   AlignedBuffer<double> target_;
   AlignedBuffer<double> dual_;
-  AlignedBuffer<double> pulled_;
+  AlignedBuffer<double> half_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "linalg/lent_triangle.h"
 #include "linalg/parallel.h"
 #include "linalg/solver.h"
 
@@ -19,35 +20,41 @@ struct Group {
   size_t end;
 };
 
-// What one factorisation needs, for at most `most` kept columns.
+// Factors of all threads together that are worth memory beside the matrix, in elements: 32 MiB.
+constexpr size_t kMostElements = size_t{1} << 22;
+
+// What one factorisation needs, for at most `most` kept columns. Its matrix is lent, or its own.
 struct Workspace {
   Workspace(const KernelTable& kernels, ThreadTeam* team, size_t most, size_t vectors)
-      : solver(kernels, team, most), factor(most * most), columns(most) {
+      : solver(kernels, team, most), columns(most) {
     for (size_t i = 0; i < vectors; ++i) solutions.emplace_back(most);
   }
   Solver solver;
-  AlignedBuffer<double> factor;
   std::vector<size_t> columns;
   std::vector<std::vector<double>> solutions;  // by thread
+  AlignedBuffer<double> own;                   // [most, most]
 };
 
-bool SolveGroup(const RefitTask& task, const std::vector<size_t>& order, Group group, Workspace& work) {
+// Row-major, [n, n] at least.
+struct Factor {
+  double* data;
+  size_t stride;
+};
+
+bool SolveGroup(const RefitTask& task, const LentTriangle& gram, const std::vector<size_t>& order,
+                Group group, Factor factor, Workspace& work) {
   const uint8_t* kept = task.kept + order[group.begin] * task.cols;
   size_t n = 0;
   for (size_t col = 0; col < task.cols; ++col) {
     if (kept[col] != 0) work.columns[n++] = col;
   }
-  for (size_t i = 0; i < n; ++i) {
-    const double* row = task.gram + work.columns[i] * task.cols;
-    for (size_t j = 0; j <= i; ++j) work.factor[i * n + j] = row[work.columns[j]];
-    work.factor[i * n + i] += task.ridge;
-  }
-  if (!work.solver.Factor(work.factor.data(), n)) return false;
+  gram.Gather(work.columns.data(), n, task.ridge, factor.data, factor.stride);
+  if (!work.solver.Factor(factor.data, n, factor.stride)) return false;
   ParallelFor(work.solver.team(), group.end - group.begin, [&](size_t i, size_t thread) {
     const size_t row = order[group.begin + i];
     double* x = work.solutions[thread].data();
     for (size_t k = 0; k < n; ++k) x[k] = task.target[row * task.cols + work.columns[k]];
-    SolveFactored(work.factor.data(), n, x);
+    SolveFactored(factor.data, n, factor.stride, x);
     std::fill_n(task.weights + row * task.cols, task.cols, 0.0);
     for (size_t k = 0; k < n; ++k) task.weights[row * task.cols + work.columns[k]] = x[k];
   });
@@ -86,17 +93,23 @@ bool Refit(const RefitTask& task, const KernelTable& kernels, ThreadTeam& team) 
   std::vector<size_t> order(task.rows);
   const std::vector<Group> groups = GroupRows(task, order);
   const size_t most = MostKept(task);
-  if (groups.size() < 4 * team.size()) {  // few: all threads work on one
+  const LentTriangle gram(task.gram, task.cols);
+  // Few, or large ones: all threads work on one, in the memory of the matrix.
+  if (groups.size() < 4 * team.size() || team.size() * most * most > kMostElements) {
     Workspace work(kernels, &team, most, team.size());
-    return std::all_of(groups.begin(), groups.end(),
-                       [&](Group group) { return SolveGroup(task, order, group, work); });
+    return std::all_of(groups.begin(), groups.end(), [&](Group group) {
+      return SolveGroup(task, gram, order, group, {gram.data(), task.cols}, work);
+    });
   }
   std::vector<std::unique_ptr<Workspace>> work;
-  for (size_t i = 0; i < team.size(); ++i)
+  for (size_t i = 0; i < team.size(); ++i) {
     work.push_back(std::make_unique<Workspace>(kernels, nullptr, most, 1));
+    work.back()->own = AlignedBuffer<double>(most * most);
+  }
   std::atomic<bool> failed{false};
   ParallelFor(&team, groups.size(), [&](size_t i, size_t thread) {
-    if (!SolveGroup(task, order, groups[i], *work[thread])) failed.store(true);
+    Workspace& own = *work[thread];
+    if (!SolveGroup(task, gram, order, groups[i], {own.own.data(), most}, own)) failed.store(true);
   });
   return !failed.load();
 }

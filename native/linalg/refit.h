@@ -9,7 +9,7 @@
 namespace espalier {
 
 struct RefitTask {
-  const double* gram;    // [cols, cols] symmetric, lower triangle: X^T X
+  double* gram;          // [cols, cols] symmetric: X^T X; the same again in the end
   double ridge;          // is added to its diagonal, which makes it positive definite
   const double* target;  // [rows, cols]: X^T y of each row
   const uint8_t* kept;   // [rows, cols]: 0 where a weight is removed

@@ -9,20 +9,27 @@
 
 namespace espalier {
 
+// Which elements of a matrix are read; the others count as zero.
+enum class Part { kAll, kLower, kUpper };  // the triangles with the diagonal
+
 // Element (r, c) is data[r * row_stride + c * col_stride].
 template <typename T>
 struct View {
   const T* data;
   size_t row_stride;
   size_t col_stride;
-  View Transposed() const { return {data, col_stride, row_stride}; }
+  Part part = Part::kAll;
+  View Transposed() const {
+    const Part turned = part == Part::kAll ? part : part == Part::kLower ? Part::kUpper : Part::kLower;
+    return {data, col_stride, row_stride, turned};
+  }
 };
 
 struct ProductShape {
   size_t rows;
   size_t depth;
   size_t cols;
-  bool lower;  // only elements on and below the diagonal are wanted; some above it are written too
+  bool lower;  // only elements on and below the diagonal are written
 };
 
 // Blocked dense linear algebra in float64. What it computes does not depend on the number of threads nor on
@@ -37,18 +44,18 @@ class Solver {
   void MultiplyAdd(const ProductShape& shape, double alpha, View<T> a, View<T> b, double* out,
                    size_t out_stride);
 
-  // a = L L^T in place; only the lower triangle of a[n, n] is read, and what lies above it is undefined
-  // afterwards. False when `a` is not positive definite.
-  bool Factor(double* a, size_t n);
+  // These three work on the lower triangle of a[n, n] in place; what lies above the diagonal is neither read
+  // nor written. Rows lie `stride` apart.
 
-  // L^-1 in place, L[n, n] lower triangular.
-  void InvertLower(double* l, size_t n);
+  // a = L L^T. False when `a` is not positive definite.
+  bool Factor(double* a, size_t n, size_t stride);
 
-  // The upper triangular U with U^T U = H^-1, from the lower triangle of h[n, n] and what is added to its
-  // diagonal: factor H from its last row up, H = R R^T with R upper triangular, then U = R^-1. Half the work
-  // of inverting H and factoring that. `u` is [n, n]; its lower triangle becomes zero. False when H is not
-  // positive definite.
-  bool InverseFactor(const double* h, double diagonal, double* u, size_t n);
+  // L^-1 of L.
+  void InvertLower(double* l, size_t n, size_t stride);
+
+  // The L with L L^T = A^-1: A is factored from its last row up, A = R R^T with R upper triangular, and
+  // L^T = R^-1. Half the work of inverting A and factoring that. False when A is not positive definite.
+  bool FactorInverse(double* a, size_t n, size_t stride);
 
   ThreadTeam* team() const { return team_; }
 
@@ -60,7 +67,7 @@ class Solver {
   AlignedBuffer<double> panel_;              // [size, kPanel]
 };
 
-// Solves L L^T x = b in place, L[n, n] lower triangular, row-major.
-void SolveFactored(const double* l, size_t n, double* x) noexcept;
+// Solves L L^T x = b in place, L[n, n] lower triangular, its rows `stride` apart.
+void SolveFactored(const double* l, size_t n, size_t stride, double* x) noexcept;
 
 }  // namespace espalier

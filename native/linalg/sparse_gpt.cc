@@ -23,8 +23,10 @@ double Saliency(const SparseGptTask& task, size_t row, size_t col) {
 }
 
 // Prunes the columns [begin, end) of a row, and lets those after each take over; errors[end - begin] say what
-// is left for the columns from `end` on.
-void PruneRow(const SparseGptTask& task, size_t row, size_t begin, size_t end, double* errors) {
+// is left for the columns from `end` on. `block` is L of these columns, transposed: [end - begin, end -
+// begin].
+void PruneRow(const SparseGptTask& task, size_t row, size_t begin, size_t end, const double* block,
+              double* errors) {
   const size_t cols = task.grid.cols;
   const UnitShape& unit = task.grid.unit;
   double* weights = task.weights + row * cols;
@@ -37,9 +39,9 @@ void PruneRow(const SparseGptTask& task, size_t row, size_t begin, size_t end, d
     }
     errors[col - begin] = 0;
     if (removed[col / unit.cols] == 0) continue;
-    const double* factors = task.factor + col * cols;
-    const double error = weights[col] / factors[col];
-    for (size_t later = col + 1; later < end; ++later) weights[later] -= error * factors[later];
+    const double* factors = block + (col - begin) * (end - begin);
+    const double error = weights[col] / factors[col - begin];
+    for (size_t later = col + 1; later < end; ++later) weights[later] -= error * factors[later - begin];
     weights[col] = 0;
     errors[col - begin] = error;
   }
@@ -56,6 +58,7 @@ void SparseGpt(const SparseGptTask& task, Solver& solver) {
   const size_t units = grid.unit_rows() * grid.unit_cols();
   std::fill_n(task.removed, units, uint8_t{0});
   std::vector<double> errors(rows * std::min(width, cols));
+  std::vector<double> block(std::min(width, cols) * std::min(width, cols));
   const bool chosen_first = unit.of == 0;
   UnitSelector selector(grid, chosen_first ? CeilDiv(width, unit.cols) : 0, solver.team());
   size_t done = 0;
@@ -72,14 +75,18 @@ void SparseGpt(const SparseGptTask& task, Solver& solver) {
           [&](size_t row, size_t col) { return Saliency(task, row, col); }, task.removed);
       done = wanted;
     }
+    for (size_t later = begin; later < end; ++later) {
+      for (size_t col = begin; col <= later; ++col)
+        block[(col - begin) * (end - begin) + later - begin] = task.factor[later * cols + col];
+    }
     ParallelFor(solver.team(), CeilDiv(rows, kRowsOfTask), [&](size_t chunk, size_t) {
       for (size_t row = chunk * kRowsOfTask; row < std::min(rows, (chunk + 1) * kRowsOfTask); ++row) {
-        PruneRow(task, row, begin, end, errors.data() + row * (end - begin));
+        PruneRow(task, row, begin, end, block.data(), errors.data() + row * (end - begin));
       }
     });
     if (end == cols) break;
     solver.MultiplyAdd<double>({rows, end - begin, cols - end, false}, -1, {errors.data(), end - begin, 1},
-                               {task.factor + begin * cols + end, cols, 1}, task.weights + end, cols);
+                               {task.factor + end * cols + begin, 1, cols}, task.weights + end, cols);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "isa/isa.h"
 #include "linalg/admm.h"
+#include "linalg/lent_triangle.h"
 #include "linalg/refit.h"
 #include "linalg/solver.h"
 #include "linalg/sparse_gpt.h"
@@ -52,7 +53,10 @@ TEST(Linalg, FactorTimesItsTransposeIsTheMatrix) {
     const Matrix a = Gram(n, 4);
     Matrix l = a;
     Solver solver(Fastest(), &team, n);
-    ASSERT_TRUE(solver.Factor(l.data(), n));
+    ASSERT_TRUE(solver.Factor(l.data(), n, n));
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t j = i + 1; j < n; ++j) ASSERT_EQ(l[i * n + j], a[i * n + j]);
+    }
     const double tolerance = 1e-15 * static_cast<double>(n + 4) * Largest(a);
     for (size_t i = 0; i < n; ++i) {
       for (size_t j = 0; j <= i; ++j) {
@@ -68,36 +72,88 @@ TEST(Linalg, WhatIsNotPositiveDefiniteIsRefused) {
   Solver solver(Fastest(), nullptr, 100);
   Matrix a = Gram(100, 5);
   a[80 * 100 + 80] = -1;
-  Matrix u(100 * 100);
-  EXPECT_FALSE(solver.InverseFactor(a.data(), 0, u.data(), 100));
+  Matrix copy = a;
+  EXPECT_FALSE(solver.FactorInverse(copy.data(), 100, 100));
   a[80 * 100 + 80] = std::nan("");
-  EXPECT_FALSE(solver.Factor(a.data(), 100));
+  EXPECT_FALSE(solver.Factor(a.data(), 100, 100));
 }
 
-// U^T U (H + 0.5 I) = I, up to the condition of H.
-TEST(Linalg, InverseFactorIsUpperAndInverts) {
+// L L^T H = I, up to the condition of H, and rows may lie apart.
+TEST(Linalg, FactorInverseIsLowerAndInverts) {
   ThreadTeam team(2);
   for (const size_t n : kSizes) {
+    const size_t stride = n + 3;
     const Matrix h = Gram(n, 6);
-    Matrix u(n * n);
+    Matrix l(n * stride, -7);
+    for (size_t i = 0; i < n; ++i) std::copy_n(&h[i * n], i + 1, &l[i * stride]);
     Solver solver(Fastest(), &team, n);
-    ASSERT_TRUE(solver.InverseFactor(h.data(), 0.5, u.data(), n));
+    ASSERT_TRUE(solver.FactorInverse(l.data(), n, stride));
     Matrix inverse(n * n);
     for (size_t i = 0; i < n; ++i) {
-      for (size_t j = 0; j < i; ++j) ASSERT_EQ(u[i * n + j], 0);
-      ASSERT_GT(u[i * n + i], 0);
+      for (size_t j = i + 1; j < stride; ++j) ASSERT_EQ(l[i * stride + j], -7);
+      ASSERT_GT(l[i * stride + i], 0);
       for (size_t j = 0; j < n; ++j) {
-        for (size_t k = 0; k <= std::min(i, j); ++k) inverse[i * n + j] += u[k * n + i] * u[k * n + j];
+        for (size_t k = 0; k <= std::min(i, j); ++k)
+          inverse[i * n + j] += l[i * stride + k] * l[j * stride + k];
       }
     }
     for (size_t i = 0; i < n; ++i) {
       for (size_t j = 0; j < n; ++j) {
         double sum = 0;
-        for (size_t k = 0; k < n; ++k) sum += inverse[i * n + k] * (h[k * n + j] + (k == j ? 0.5 : 0));
+        for (size_t k = 0; k < n; ++k) sum += inverse[i * n + k] * h[k * n + j];
         ASSERT_NEAR(sum, i == j ? 1 : 0, 1e-10) << n;
       }
     }
   }
+}
+
+// A triangle counts as zero beyond its diagonal, whatever lies there.
+TEST(Linalg, TrianglesAreMultipliedAsIfTheRestWereZero) {
+  constexpr size_t kRows = 70, kSize = 600;  // more than a block of columns, and of depth
+  ThreadTeam team(2);
+  Solver solver(Fastest(), &team, kSize);
+  const Matrix a = Random(kRows * kSize, 1);
+  const Matrix whole = Random(kSize * kSize, 2);
+  for (const Part part : {Part::kLower, Part::kUpper}) {
+    Matrix b = whole;
+    for (size_t i = 0; i < kSize; ++i) {
+      for (size_t j = 0; j < kSize; ++j) {
+        if (part == Part::kLower ? j > i : j < i) b[i * kSize + j] = 0;
+      }
+    }
+    Matrix expected(kRows * kSize), product(kRows * kSize);
+    solver.MultiplyAdd<double>({kRows, kSize, kSize, false}, 1, {a.data(), kSize, 1}, {b.data(), kSize, 1},
+                               expected.data(), kSize);
+    solver.MultiplyAdd<double>({kRows, kSize, kSize, false}, 1, {a.data(), kSize, 1},
+                               {whole.data(), kSize, 1, part}, product.data(), kSize);
+    EXPECT_EQ(product, expected);
+  }
+}
+
+TEST(Linalg, ALentTriangleIsGatheredAndComesBack) {
+  constexpr size_t n = 75;
+  const Matrix h = Gram(n, 3);
+  Matrix symmetric = h;
+  for (size_t i = 0; i < n; ++i) {
+    for (size_t j = 0; j < i; ++j) symmetric[i * n + j] = symmetric[j * n + i];
+  }
+  Matrix lent = symmetric;
+  std::vector<size_t> columns;
+  for (size_t col = 0; col < n; col += 2) columns.push_back(col);
+  {
+    const LentTriangle triangle(lent.data(), n);
+    for (const double added : {0.5, 2.0}) {  // what was lent before does not matter
+      triangle.Gather(columns.data(), columns.size(), added, triangle.data(), n);
+      for (size_t i = 0; i < columns.size(); ++i) {
+        for (size_t j = 0; j <= i; ++j) {
+          const double expected = symmetric[columns[i] * n + columns[j]] + (i == j ? added : 0);
+          ASSERT_EQ(lent[i * n + j], expected);
+        }
+      }
+    }
+    EXPECT_NE(lent, symmetric);
+  }
+  EXPECT_EQ(lent, symmetric);
 }
 
 struct Pruned {
@@ -107,14 +163,14 @@ struct Pruned {
 
 Pruned Prune(const KernelTable& kernels, size_t threads, UnitShape unit, size_t removals) {
   constexpr size_t kRows = 70, kCols = 300;
-  const Matrix h = Gram(kCols, 7);
-  Matrix u(kCols * kCols);
+  Matrix factor = Gram(kCols, 7);
   ThreadTeam team(threads);
   Solver solver(kernels, &team, kCols);
-  EXPECT_TRUE(solver.InverseFactor(h.data(), 0, u.data(), kCols));
+  EXPECT_TRUE(solver.FactorInverse(factor.data(), kCols, kCols));
   Pruned result{Random(kRows * kCols, 8), {}};
   result.removed.resize((kRows + unit.rows - 1) / unit.rows * ((kCols + unit.cols - 1) / unit.cols));
-  SparseGpt({result.weights.data(), {kRows, kCols, unit}, u.data(), removals, result.removed.data()}, solver);
+  SparseGpt({result.weights.data(), {kRows, kCols, unit}, factor.data(), removals, result.removed.data()},
+            solver);
   return result;
 }
 
@@ -135,7 +191,7 @@ TEST(Linalg, SparseGptIsTheSameOnEveryInstructionSetAndNumberOfThreads) {
 std::vector<uint8_t> MaskByAdmm(const KernelTable& kernels, size_t threads, UnitShape unit, size_t removals) {
   constexpr size_t kRows = 40, kCols = 92;
   const Matrix weights = Random(kRows * kCols, 8);
-  const Matrix h = Gram(kCols, 7);
+  Matrix h = Gram(kCols, 7);
   const UnitGrid grid{kRows, kCols, unit};
   ThreadTeam team(threads);
   Solver solver(kernels, &team, kCols);
@@ -158,14 +214,14 @@ TEST(Linalg, AdmmIsTheSameOnEveryInstructionSetAndNumberOfThreads) {
 // At the least squares the gradient over kept weights is zero: (gram + ridge) w - target = 0 there.
 TEST(Linalg, RefitSolvesTheNormalEquationsOfEveryMask) {
   constexpr size_t kRows = 40, kCols = 90;
-  const Matrix gram = Gram(kCols, 9);
+  Matrix gram = Gram(kCols, 9);
   const Matrix target = Random(kRows * kCols, 10);
   ThreadTeam team(2);
   for (const size_t shared : {1, 8, 40}) {  // rows that keep the same columns
     std::vector<uint8_t> kept(kRows * kCols);
     for (size_t row = 0; row < kRows; ++row) {
       for (size_t col = 0; col < kCols; ++col)
-        kept[row * kCols + col] = (row / shared * 7 + col * 5) % 3 != 0;
+        kept[row * kCols + col] = (row / shared * 7 + col * (5 + row / shared)) % 11 < 7;
     }
     Matrix weights(kRows * kCols, 1);
     ASSERT_TRUE(Refit({gram.data(), 0.25, target.data(), kept.data(), weights.data(), kRows, kCols},

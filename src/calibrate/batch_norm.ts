@@ -40,7 +40,8 @@ export async function recalibrateBatchNorm(
     );
   }
   const stops = nodes.map(({ name, inputs }) => ({ views: [inputs[0] ?? ''], nodes: [name] }));
-  const walk = new SampleWalk(graph, samples, stops, { threads, keep: activationBytes ?? keptBytes(graph) });
+  const keep = activationBytes ?? keptBytes(graph);
+  const walk = new SampleWalk(graph, samples, stops, { threads, keep, free: true });
   let result = graph;
   for (const [i, node] of nodes.entries()) {
     const tracks = reference === undefined ? [result] : [result, reference];

@@ -13,6 +13,10 @@ export async function forEachSample(
   threads: number,
   visit: (values: Values, index: number) => void | Promise<void>,
 ): Promise<void> {
-  const walk = new SampleWalk(graph, samples, [{ views: names, nodes: [] }], { threads, keep: 0 });
+  const walk = new SampleWalk(graph, samples, [{ views: names, nodes: [] }], {
+    threads,
+    keep: 0,
+    free: false,
+  });
   await walk.at(0, [graph], ([values], index) => visit(values as Values, index));
 }

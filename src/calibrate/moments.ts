@@ -1,4 +1,5 @@
 import { EspalierError } from '../errors.js';
+import { freeArrays } from '../native/addon.js';
 import type { NativeLinalg } from '../native/linalg.js';
 
 /** How native code runs. */
@@ -14,13 +15,26 @@ export type ReadRows = (rows: Uint32Array, out: Float32Array) => void;
 /** Rows of one group of a layer. */
 export interface RowReaders {
   readonly x: ReadRows;
-  /** undefined where `cross` is not wanted. */
+  /** [inputs], undefined where `cross` is not wanted. */
   readonly y?: ReadRows | undefined;
   /** undefined where there are no `corrections`. */
   readonly corrections?: ReadRows | undefined;
 }
 
 const batchRows = 512;
+
+/** What is counted of the rows of one group of a layer. */
+export interface CountedRows {
+  readonly inputs: number;
+  /** Whether the dense network's rows are counted too. */
+  readonly paired: boolean;
+  /**
+   * [outputs, inputs]: counts y W^T, what the dense network makes of its inputs y, in their place. undefined: y itself.
+   */
+  readonly projection?: Float32Array | undefined;
+  /** How many numbers a row of corrections has. */
+  readonly corrections: number;
+}
 
 /**
  * First and second moments of the rows that one group of a layer sees: x in the network pruned so far, y in the dense
@@ -29,36 +43,38 @@ const batchRows = 512;
  */
 export class Moments {
   rows = 0;
-  /** Of x, y and c: [inputs], [inputs], [corrections]. */
+  /** Whether `cross` and `meanY` are of the dense network's outputs, not of its inputs. */
+  readonly projected: boolean;
+  /** Of x, y and c: [inputs], [inputs], or [outputs] where y is projected, [corrections]. */
   readonly meanX: Float64Array;
   readonly meanY: Float64Array;
   readonly meanC: Float64Array;
-  /** x^T x, lower triangle: [inputs, inputs]. */
+  /** x^T x: [inputs, inputs]. */
   readonly gram: Float64Array;
-  /** y^T x: [inputs, inputs]. */
+  /** y^T x: [inputs, inputs], or [outputs, inputs]; empty where y is not counted. */
   readonly cross: Float64Array;
   /** c^T x: [corrections, inputs]. */
   readonly corrections: Float64Array;
   readonly #resources: Resources;
+  readonly #projection: Float32Array | undefined;
   readonly #x: Float32Array;
   readonly #y: Float32Array;
   readonly #c: Float32Array;
   #filled = 0;
 
-  /**
-   * @param paired whether y differs from x and is given; without it `cross` and `meanY` stay empty
-   * @param corrections how many numbers a row of c has
-   */
-  constructor(resources: Resources, inputs: number, paired: boolean, corrections: number) {
+  constructor(resources: Resources, { inputs, paired, projection, corrections }: CountedRows) {
     this.#resources = resources;
+    this.#projection = paired ? projection : undefined;
+    this.projected = this.#projection !== undefined;
+    const width = paired ? (projection?.length ?? inputs ** 2) / inputs : 0;
     this.meanX = new Float64Array(inputs);
-    this.meanY = new Float64Array(paired ? inputs : 0);
+    this.meanY = new Float64Array(width);
     this.meanC = new Float64Array(corrections);
     this.gram = new Float64Array(inputs * inputs);
-    this.cross = new Float64Array(paired ? inputs * inputs : 0);
+    this.cross = new Float64Array(width * inputs);
     this.corrections = new Float64Array(corrections * inputs);
     this.#x = new Float32Array(batchRows * inputs);
-    this.#y = new Float32Array(batchRows * this.meanY.length);
+    this.#y = new Float32Array(paired ? batchRows * inputs : 0);
     this.#c = new Float32Array(batchRows * corrections);
   }
 
@@ -67,7 +83,7 @@ export class Moments {
     for (let at = 0; at < chosen.length; ) {
       const rows = chosen.subarray(at, at + batchRows - this.#filled);
       x(rows, this.#x.subarray(this.#filled * this.meanX.length));
-      y?.(rows, this.#y.subarray(this.#filled * this.meanY.length));
+      y?.(rows, this.#y.subarray(this.#filled * this.meanX.length));
       corrections?.(rows, this.#c.subarray(this.#filled * this.meanC.length));
       at += rows.length;
       this.#filled += rows.length;
@@ -108,6 +124,12 @@ export class Moments {
           products[at] = (products[at] as number) / this.rows - shift * (this.meanX[j] as number);
       }
     }
+    mirror(this.gram, this.meanX.length);
+  }
+
+  /** Gives the memory back: the moments are not to be used again. */
+  release(): void {
+    freeArrays(this.gram, this.cross, this.corrections);
   }
 
   async #flush(): Promise<void> {
@@ -117,8 +139,20 @@ export class Moments {
     this.rows += rows;
     const x = this.#x.subarray(0, rows * this.meanX.length);
     await this.#addBatch(x, x, this.meanX, this.gram);
-    await this.#addBatch(this.#y, x, this.meanY, this.cross);
+    await this.#addBatch(await this.#project(rows), x, this.meanY, this.cross);
     await this.#addBatch(this.#c, x, this.meanC, this.corrections);
+  }
+
+  /** The rows of y that were filled, or what the projection makes of them. */
+  async #project(rows: number): Promise<Float32Array> {
+    const projection = this.#projection;
+    if (projection === undefined) return this.#y;
+    const [depth, cols] = [this.meanX.length, this.meanY.length];
+    const product = new Float64Array(rows * cols);
+    const { linalg, isa, threads } = this.#resources;
+    const a = this.#y.subarray(0, rows * depth);
+    await linalg.addOuterProduct({ a, b: projection, product, rows, depth, cols, isa, threads });
+    return Float32Array.from(product);
   }
 
   /** Adds a batch to its sums, and its products with x. */
@@ -138,4 +172,13 @@ function addRows(rows: Float32Array, sums: Float64Array): void {
   for (let start = 0; start < rows.length; start += sums.length) {
     for (let j = 0; j < sums.length; j++) sums[j] = (sums[j] as number) + (rows[start + j] as number);
   }
+}
+
+/** Writes the lower triangle of a matrix to the upper one as well. */
+function mirror(matrix: Float64Array, size: number): void {
+  const tile = 32; // a tile of both sides stays in the first-level cache
+  for (let first = 0; first < size; first += tile)
+    for (let i = first; i < size; i++)
+      for (let j = first; j < Math.min(i, first + tile); j++)
+        matrix[j * size + i] = matrix[i * size + j] as number;
 }

@@ -9,25 +9,37 @@ export interface Shape {
   readonly threads: number;
 }
 
+/** What of the moments of several layers that see the same rows belongs to one of them. */
+export interface Place {
+  /** Where its outputs begin among all. */
+  readonly outputs: number;
+  /** Where its corrections begin; undefined: it has none. */
+  readonly corrections: number | undefined;
+}
+
 /**
  * The right side of the normal equations of every output, [rows, cols]: X^T Y + ridge w0, where X^T Y = W (y^T x), since
  * Y = y W^T, and what the outputs are to make up for. Without a refit Y is what the dense weights make of x.
- * @param corrections where those of the layer begin among those of the moments; undefined: it has none
  */
 export async function targetOf(
   dense: Float64Array,
-  moments: Moments,
-  { refit, ridge, corrections }: { refit: boolean; ridge: number; corrections: number | undefined },
+  { gram, cross, projected, corrections }: Moments,
+  { refit, ridge, place }: { refit: boolean; ridge: number; place: Place },
   { rows, cols, isa, threads }: Shape,
   linalg: NativeLinalg,
 ): Promise<Float64Array> {
-  const product = dense.map((weight) => weight * ridge);
-  const b = refit ? moments.cross : symmetric(moments.gram, cols, 0);
-  await linalg.addProduct({ a: dense, b, product, rows, depth: cols, cols, isa, threads });
-  if (corrections === undefined) return product;
-  const own = moments.corrections.subarray(corrections * cols, (corrections + rows) * cols);
-  for (const [i, value] of own.entries()) product[i] = (product[i] as number) + value;
-  return product;
+  const target = dense.map((weight) => weight * ridge);
+  const add = (values: Float64Array, firstRow: number) => {
+    for (let i = 0, at = firstRow * cols; i < target.length; i++, at++)
+      target[i] = (target[i] as number) + (values[at] as number);
+  };
+  if (refit && projected) add(cross, place.outputs);
+  else {
+    const b = refit ? cross : gram;
+    await linalg.addProduct({ a: dense, b, product: target, rows, depth: cols, cols, isa, threads });
+  }
+  if (place.corrections !== undefined) add(corrections, place.corrections);
+  return target;
 }
 
 /** target - weights (gram + ridge): [rows, cols], what weights leave of the right side. */
@@ -39,10 +51,9 @@ export async function residualOf(
   { rows, cols, isa, threads }: Shape,
   linalg: NativeLinalg,
 ): Promise<Float64Array> {
-  const product = target.slice();
+  const product = target.map((value, i) => value - ridge * (weights[i] as number));
   const a = weights.map((value) => -value);
-  const b = symmetric(gram, cols, ridge);
-  await linalg.addProduct({ a, b, product, rows, depth: cols, cols, isa, threads });
+  await linalg.addProduct({ a, b: gram, product, rows, depth: cols, cols, isa, threads });
   return product;
 }
 
@@ -51,16 +62,6 @@ export function meanDiagonal(matrix: Float64Array, cols: number): number {
   let trace = 0;
   for (let i = 0; i < matrix.length; i += cols + 1) trace += matrix[i] as number;
   return trace > 0 ? trace / cols : 1;
-}
-
-/** Both triangles of a matrix that is given by its lower one, and a number added to its diagonal. */
-function symmetric(lower: Float64Array, cols: number, added: number): Float64Array {
-  const whole = lower.slice();
-  for (let i = 0; i < cols; i++) {
-    whole[i * cols + i] = (whole[i * cols + i] as number) + added;
-    for (let j = 0; j < i; j++) whole[j * cols + i] = lower[i * cols + j] as number;
-  }
-  return whole;
 }
 
 /** Sets the weights of inputs that are always zero to zero: they go first. */

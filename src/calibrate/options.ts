@@ -50,7 +50,7 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
   readonly ridge?: number | undefined;
   /**
    * Activations that are kept between layers, in bytes; beyond it they are computed again. Default: half the size of the
-   * model, at least 256 MiB. The result does not depend on it.
+   * model, at least 32 MiB. The result does not depend on it.
    */
   readonly activationBytes?: number | undefined;
   /** Gradients by weight name, for the methods that need them. */

@@ -7,10 +7,10 @@ import { type PruningTarget, selectTargets } from '../prune/targets.js';
 import { allocate } from './allocate.js';
 import type { ResolvedCalibratedOptions } from './options.js';
 import type { Samples } from './samples.js';
-import { activationStatistics, type Sighted, sightedTargets } from './statistics.js';
+import { activationStatistics, sightedTargets } from './statistics.js';
 
 export interface PlannedCalibration {
-  readonly targets: readonly Sighted[];
+  readonly targets: readonly PruningTarget[];
   /** For methods that choose on the way only the sparsities count. */
   readonly plan: PruningPlan;
 }
@@ -43,7 +43,7 @@ export async function planCalibrated(
   const plan = planPruning(graph, { ...planning, layers: merged, scope, importance });
   const named = chooser === undefined ? plan.options : { ...plan.options, importance: chooser };
   const targets = targetsOf(graph, plan, { ...planning, layers: merged });
-  return { targets: sightedTargets(graph, targets), plan: { ...plan, options: named } };
+  return { targets, plan: { ...plan, options: named } };
 }
 
 /** The targets of a plan: those that planning with the same options selects. */

@@ -8,14 +8,15 @@ import { orderedWeights } from '../sparse/weights.js';
 import type { Tensor } from '../tensor.js';
 import { replaceLayer } from './layer_weights.js';
 import { Moments, type Resources } from './moments.js';
+import type { Place } from './normal_equations.js';
 import type { ResolvedCalibratedOptions } from './options.js';
 import { type PlannedCalibration, removedUnits } from './plan.js';
 import { chooseRows } from './rows.js';
 import type { Samples } from './samples.js';
 import { readCorrections, type Skip } from './skip.js';
 import { type SolvedLayer, type SolveOptions, solveLayer } from './solve.js';
-import { isAlone, type Stage, stagesOf } from './stages.js';
-import type { Sighted } from './statistics.js';
+import { isAlone, placesOf, projectionOf, type Stage, stagesOf } from './stages.js';
+import { type Sighted, sightedTargets } from './statistics.js';
 import { keptBytes, SampleWalk, type Values } from './walk.js';
 
 export interface CalibratedPruning {
@@ -49,13 +50,13 @@ export class CalibratedRun {
     this.#samples = samples;
     const isa = process.env['ESPALIER_ISA'] || 'auto';
     this.#resources = { linalg: loadAddon(), isa, threads: options.threads };
-    this.#stages = stagesOf(graph, targets, options);
+    this.#stages = stagesOf(graph, sightedTargets(graph, targets), options);
     const stops = this.#stages.map(({ views, targets: own }) => ({
       views,
       nodes: own.flatMap(({ target }) => target.nodes),
     }));
     const keep = options.activationBytes ?? keptBytes(graph);
-    this.#walk = new SampleWalk(graph, samples, stops, { threads: options.threads, keep });
+    this.#walk = new SampleWalk(graph, samples, stops, { threads: options.threads, keep, free: true });
   }
 
   /** Prunes stage after stage. */
@@ -81,29 +82,21 @@ export class CalibratedRun {
     const { targets } = this.#stages[index] as Stage;
     const moments = await this.#collect(index, (share) => onProgress(share * 0.8));
     const solved: SolvedLayer[] = [];
-    let corrections = 0;
-    for (const [i, { target, skip }] of targets.entries()) {
+    const places = placesOf(targets);
+    for (const [i, { target }] of targets.entries()) {
       const { layer } = target;
       const dense = orderedWeights(this.#dense, layer);
-      const options = this.#solveOptions(
-        target,
-        this.#hasBias(targets),
-        skip === undefined ? undefined : corrections,
-      );
-      if (skip !== undefined) corrections += layer.outputs;
+      const options = this.#solveOptions(target, this.#hasBias(targets), places[i] as Place);
       const result = await solveLayer(layer, dense, moments, options, this.#resources);
       await state?.set(layer.weight, result);
       solved.push(result);
       onProgress(0.8 + (0.2 * (i + 1)) / targets.length);
     }
+    for (const own of moments) own.release();
     return solved;
   }
 
-  #solveOptions(
-    { layer, pattern, sparsity }: PruningTarget,
-    bias: boolean,
-    corrections: number | undefined,
-  ): SolveOptions {
+  #solveOptions({ layer, pattern, sparsity }: PruningTarget, bias: boolean, place: Place): SolveOptions {
     const { refit, rank, damping, ridge, chooser } = this.#options;
     const entry = this.#plan.layers.find(({ weight }) => weight === layer.weight) as PlannedLayer;
     const units = unitCount(layer, pattern);
@@ -118,7 +111,7 @@ export class CalibratedRun {
       rank: layer.op === 'Conv' ? 0 : Math.min(rank, Math.floor(Math.min(layer.outputs, layer.inputs) / 4)),
       damping,
       ridge,
-      corrections,
+      place,
     };
   }
 
@@ -141,10 +134,11 @@ export class CalibratedRun {
     ] = targets;
     const skipped = targets.filter(({ skip }) => skip !== undefined);
     const width = skipped.reduce((sum, { target }) => sum + target.layer.outputs, 0);
-    const moments = Array.from(
-      { length: layer.groups },
-      () => new Moments(this.#resources, layer.inputs, refit, width),
-    );
+    const { inputs, groups } = layer;
+    const moments = Array.from({ length: groups }, (_, group) => {
+      const projection = refit ? projectionOf(this.#dense, targets, group) : undefined;
+      return new Moments(this.#resources, { inputs, paired: refit, projection, corrections: width });
+    });
     const rowsPerSample = Math.ceil(rows / this.#samples.length);
     const graphs = refit ? [this.#graph, this.#dense] : [this.#graph];
     await this.#walk.at(index, graphs, async ([now, dense], sample) => {

@@ -1,6 +1,6 @@
-import { EspalierError } from '../errors.js';
+import { EspalierError, type EspalierErrorCode } from '../errors.js';
 import { readElements } from '../graph/data.js';
-import type { TensorData, ValueInfo } from '../graph/graph.js';
+import type { Dim, TensorData, ValueInfo } from '../graph/graph.js';
 import { nearest } from '../options.js';
 import { Tensor, type TensorDataMap, type TensorMap } from '../tensor.js';
 
@@ -37,29 +37,60 @@ export function samplesFrom(arrays: ReadonlyMap<string, TensorData>, inputs: rea
   );
 }
 
+/**
+ * Checks that every sample has a tensor of the right type and shape for each input.
+ * @throws EspalierError ERR_ESPALIER_INPUT, _TYPE or _SHAPE
+ */
+export function checkSamples(samples: Samples, inputs: readonly ValueInfo[]): void {
+  for (const [index, sample] of samples.entries()) {
+    for (const { name, type, dims } of inputs) {
+      const tensor = Object.hasOwn(sample, name) ? sample[name] : undefined;
+      const refuse = (code: EspalierErrorCode, got: string) =>
+        new EspalierError(
+          code,
+          `Expected "${name}" of sample ${index} to be ${describe(type, dims)}, got ${got}`,
+        );
+      if (tensor === undefined) throw refuse('ERR_ESPALIER_INPUT', 'none');
+      if (tensor.type !== type) throw refuse('ERR_ESPALIER_TYPE', describe(tensor.type, tensor.dims));
+      if (!fits(tensor.dims, dims)) throw refuse('ERR_ESPALIER_SHAPE', describe(type, tensor.dims));
+    }
+  }
+}
+
+/** Whether a tensor of some dims can be an input; names of dims fit any number. */
+function fits(got: readonly number[], expected: readonly Dim[] | undefined): boolean {
+  if (expected === undefined) return true;
+  if (got.length !== expected.length) return false;
+  return expected.every((dim, axis) => typeof dim === 'string' || dim === got[axis]);
+}
+
+function describe(type: string, dims: readonly Dim[] | undefined): string {
+  return dims === undefined ? type : `${type} [${dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
+}
+
 function slicesOf(input: ValueInfo, data: TensorData | undefined): Tensor[] {
-  if (data === undefined) {
-    throw new EspalierError(
-      'ERR_ESPALIER_INPUT',
-      `Expected a calibration array for input "${input.name}", got none`,
+  const { name } = input;
+  const [leading] = input.dims ?? [];
+  const axes = typeof leading === 'number' && leading !== 1 ? input.dims : input.dims?.slice(1);
+  const refuse = (code: EspalierErrorCode, got: string) =>
+    new EspalierError(
+      code,
+      `Expected calibration array "${name}" to be ${describe(input.type, axes && ['samples', ...axes])}, got ${got}`,
     );
-  }
+  if (data === undefined) throw refuse('ERR_ESPALIER_INPUT', 'none');
   const { type, dims } = data;
-  if (type !== input.type || dims.length === 0 || type === 'float16' || type === 'bfloat16') {
-    const got = dims.length === 0 ? 'a scalar' : type;
-    throw new EspalierError(
-      'ERR_ESPALIER_TYPE',
-      `Expected calibration array "${input.name}" of ${input.type} with samples along its first axis, got ${got}`,
-    );
-  }
-  const [samples = 0, ...rest] = dims;
+  if (type !== input.type || type === 'float16' || type === 'bfloat16')
+    throw refuse('ERR_ESPALIER_TYPE', describe(type, dims));
+  const [samples, ...rest] = dims;
+  if (samples === undefined) throw refuse('ERR_ESPALIER_SHAPE', describe(type, dims));
   const withoutAxis = input.dims !== undefined && input.dims.length === rest.length;
-  const [first] = input.dims ?? [];
-  const batch = !withoutAxis && typeof first === 'number' ? first : 1;
-  const size = batch * rest.reduce((product, dim) => product * dim, 1);
+  const batch = !withoutAxis && typeof leading === 'number' ? leading : 1;
+  const own = withoutAxis ? rest : [batch, ...rest];
+  if (!fits(own, input.dims) || samples < batch) throw refuse('ERR_ESPALIER_SHAPE', describe(type, dims));
+  const size = own.reduce((product, dim) => product * dim, 1);
   const elements = readElements(data) as TensorDataMap[typeof type];
   return Array.from({ length: batch === 0 ? 0 : Math.floor(samples / batch) }, (_, i) => {
     const values = elements.subarray(i * size, (i + 1) * size);
-    return new Tensor(type, values as TensorDataMap[typeof type], withoutAxis ? rest : [batch, ...rest]);
+    return new Tensor(type, values as TensorDataMap[typeof type], own);
   });
 }

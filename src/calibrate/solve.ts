@@ -1,10 +1,11 @@
 import type { Layer } from '../graph/layers.js';
+import { freeArrays } from '../native/addon.js';
 import { forEachUnit, unitCount } from '../prune/mask.js';
 import { blockOf, keptOfEvery, type Pattern } from '../sparse/patterns.js';
 import type { LayerValues } from './layer_weights.js';
 import { type LowRank, lowRankOf, transposed } from './low_rank.js';
 import type { Moments, Resources } from './moments.js';
-import { clearDead, meanDiagonal, residualOf, targetOf } from './normal_equations.js';
+import { clearDead, meanDiagonal, type Place, residualOf, targetOf } from './normal_equations.js';
 
 export interface SolveOptions {
   readonly pattern: Pattern;
@@ -22,8 +23,8 @@ export interface SolveOptions {
   /** Of the mean of the diagonal, added to it: that of choosing, and that of the fit. */
   readonly damping: number;
   readonly ridge: number;
-  /** Where the layer's corrections begin among those of the moments; undefined: it has none. */
-  readonly corrections: number | undefined;
+  /** What of the moments is the layer's. */
+  readonly place: Place;
 }
 
 /** New values of a pruned layer, and what was removed. */
@@ -57,11 +58,12 @@ export async function solveLayer(
   let lowRank: LowRank | undefined;
   for (const [group, found] of moments.entries()) {
     const upTo = (count: number) => Math.round((options.removals * count) / layer.groups);
-    const own = Float64Array.from(dense.subarray(group * size, (group + 1) * size));
+    const own = new Float64Array(dense.subarray(group * size, (group + 1) * size));
     const given = options.removed?.subarray(group * unitsOfGroup, (group + 1) * unitsOfGroup);
     const removals = upTo(group + 1) - upTo(group);
     const solved = await solveGroup(layer, own, found, { ...options, removed: given, removals }, resources);
     weights.set(solved.weights, group * size);
+    freeArrays(own, solved.weights);
     bias?.set(solved.bias, group * layer.outputs);
     removed.set(solved.removed, group * unitsOfGroup);
     lowRank = solved.lowRank; // of the one group that a product has
@@ -79,14 +81,14 @@ async function solveGroup(
   const { outputs: rows, inputs: cols } = layer;
   const { linalg, isa, threads } = resources;
   const shape = { rows, cols, isa, threads };
-  const { refit, chooser, rank, corrections } = options;
+  const { refit, chooser, rank, place } = options;
   const { gram } = moments;
   const mean = meanDiagonal(gram, cols);
   const ridge = options.ridge * mean;
   const isFitted = refit || chooser === 'admm';
   const target =
     isFitted || rank > 0
-      ? await targetOf(dense, moments, { refit, ridge, corrections }, shape, linalg)
+      ? await targetOf(dense, moments, { refit, ridge, place }, shape, linalg)
       : new Float64Array(0);
   const fitted = async (kept: Uint8Array) => {
     const weights = new Float64Array(rows * cols);
@@ -94,21 +96,26 @@ async function solveGroup(
     return weights;
   };
 
-  let weights = dense.slice();
   const removed = options.removed ?? new Uint8Array(unitCount({ ...layer, groups: 1 }, options.pattern));
+  let weights = dense;
   if (chooser !== undefined) {
-    if (refit) weights = await fitted(new Uint8Array(rows * cols).fill(1));
-    clearDead(weights, gram, cols);
+    const guess = refit ? await fitted(new Uint8Array(rows * cols).fill(1)) : dense.slice();
+    clearDead(guess, gram, cols);
     const { rows: unitRows, columns: unitCols } = blockOf(options.pattern);
     const { kept = 0, of = 0 } = keptOfEvery(options.pattern) ?? {};
     const unit = { unitRows, unitCols, kept, of, removals: options.removals };
     const choose = chooser === 'admm' ? linalg.chooseByAdmm : linalg.pruneSparseGpt;
-    await choose({ weights, gram, damping: options.damping * mean, removed, ...unit, ...shape });
+    await choose({ weights: guess, gram, damping: options.damping * mean, removed, ...unit, ...shape });
+    if (isFitted) freeArrays(guess);
+    else weights = guess;
   }
   const kept = keptWeights(layer, options.pattern, removed);
-  if (isFitted) weights = await fitted(kept);
-  else weights = weights.map((weight, i) => (kept[i] === 0 ? 0 : weight));
-  if (rank === 0) return { weights, bias: biasOf(dense, weights, moments, options), removed };
+  weights = isFitted ? await fitted(kept) : weights.map((weight, i) => (kept[i] === 0 ? 0 : weight));
+  freeArrays(kept);
+  if (rank === 0) {
+    freeArrays(target);
+    return { weights, bias: biasOf(dense, weights, moments, options), removed };
+  }
 
   const residual = await residualOf(target, weights, moments, ridge, shape, linalg);
   const { down, up } = await lowRankOf({ gram, ridge, residual, rank }, shape, linalg);
@@ -130,18 +137,21 @@ async function solveGroup(
 function biasOf(
   dense: Float64Array,
   weights: Float64Array,
-  { meanX, meanY, meanC }: Moments,
-  { corrections, refit }: SolveOptions,
+  { meanX, meanY, meanC, projected }: Moments,
+  { place, refit }: SolveOptions,
 ): Float64Array {
   const cols = meanX.length;
-  const before = refit ? meanY : meanX;
   return Float64Array.from({ length: weights.length / cols }, (_, row) => {
-    let sum = corrections === undefined ? 0 : (meanC[corrections + row] as number);
-    for (let col = 0, at = row * cols; col < cols; col++, at++) {
-      sum +=
-        (dense[at] as number) * (before[col] as number) - (weights[at] as number) * (meanX[col] as number);
-    }
-    return sum;
+    const through = (matrix: Float64Array, mean: Float64Array) => {
+      let sum = 0;
+      for (let col = 0, at = row * cols; col < cols; col++, at++)
+        sum += (matrix[at] as number) * (mean[col] as number);
+      return sum;
+    };
+    const correction = place.corrections === undefined ? 0 : (meanC[place.corrections + row] as number);
+    const wanted =
+      refit && projected ? (meanY[place.outputs + row] as number) : through(dense, refit ? meanY : meanX);
+    return correction + wanted - through(weights, meanX);
   });
 }
 

@@ -2,6 +2,8 @@ import { cutGraph } from '../graph/cut.js';
 import type { Graph } from '../graph/graph.js';
 import type { Layer } from '../graph/layers.js';
 import { useCounts } from '../prune/uses.js';
+import { orderedWeights } from '../sparse/weights.js';
+import type { Place } from './normal_equations.js';
 import { findSkip, type Skip } from './skip.js';
 import type { Sighted } from './statistics.js';
 
@@ -57,4 +59,41 @@ function usableSkip(graph: Graph, { target }: Sighted, stage: readonly Sighted[]
   const inputs = new Set(graph.inputs.map(({ name }) => name));
   if (inputs.has(skip.value)) return skip;
   return cutGraph(graph, [skip.value]).nodes.some(({ name }) => members.has(name)) ? undefined : skip;
+}
+
+/** Where the outputs and the corrections of each target are among those of all. */
+export function placesOf(targets: Stage['targets']): Place[] {
+  let outputs = 0;
+  let corrections = 0;
+  return targets.map(({ target: { layer }, skip }) => {
+    const place = { outputs, corrections: skip === undefined ? undefined : corrections };
+    outputs += layer.outputs;
+    if (skip !== undefined) corrections += layer.outputs;
+    return place;
+  });
+}
+
+/** Products of fewer inputs take too little, memory and time, to do without. */
+const manyInputs = 512;
+
+/**
+ * The weights by which inputs of the dense network are counted as its outputs, of all targets: [outputs, inputs].
+ * undefined where that would save nothing: products of the outputs with x would be as many as those of the inputs.
+ */
+export function projectionOf(
+  dense: Graph,
+  targets: Stage['targets'],
+  group: number,
+): Float32Array | undefined {
+  const { inputs } = targets[0].target.layer;
+  const outputs = targets.reduce((sum, { target }) => sum + target.layer.outputs, 0);
+  if (inputs < manyInputs || 2 * outputs >= inputs) return undefined;
+  const projection = new Float32Array(outputs * inputs);
+  let end = 0;
+  for (const { target } of targets) {
+    const size = target.layer.outputs * inputs;
+    projection.set(orderedWeights(dense, target.layer).subarray(group * size, (group + 1) * size), end);
+    end += size;
+  }
+  return projection;
 }

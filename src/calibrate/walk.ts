@@ -1,9 +1,10 @@
 import { cutGraph } from '../graph/cut.js';
 import type { Graph } from '../graph/graph.js';
+import { freeArrays } from '../native/addon.js';
 import { InferenceSession } from '../session.js';
 import type { Tensor, TensorMap } from '../tensor.js';
 import { frontiersOf, type Stop } from './frontier.js';
-import type { Samples } from './samples.js';
+import { checkSamples, type Samples } from './samples.js';
 
 /** Values of a graph for one sample, by name. */
 export type Values = ReadonlyMap<string, Tensor>;
@@ -19,12 +20,14 @@ export interface WalkOptions {
   readonly threads: number;
   /** How many bytes of activations may be kept, of all samples and graphs together. */
   readonly keep: number;
+  /** Whether values are freed once they were visited, unless they are kept: nobody may hold on to them. */
+  readonly free: boolean;
 }
 
-/** The bytes of activations that are kept when nobody says how many: half the constants of a graph, at least 256 MiB. */
+/** The bytes of activations that are kept when nobody says how many: half the constants of a graph, at least 32 MiB. */
 export function keptBytes(graph: Graph): number {
   const bytes = [...graph.constants.values()].reduce((sum, data) => sum + data.bytes.length, 0);
-  return Math.max(bytes / 2, 2 ** 28);
+  return Math.max(bytes / 2, 2 ** 25);
 }
 
 /**
@@ -40,8 +43,12 @@ export class SampleWalk {
   readonly #kept: Kept[];
   #bytes = 0;
 
-  /** @param graph the names of whose values are those of every graph that is walked */
+  /**
+   * @param graph the names of whose values are those of every graph that is walked
+   * @throws EspalierError as {@link checkSamples}
+   */
   constructor(graph: Graph, samples: Samples, stops: readonly Stop[], options: WalkOptions) {
+    checkSamples(samples, graph.inputs);
     this.#samples = samples;
     this.#stops = stops;
     this.#frontiers = frontiersOf(graph, stops);
@@ -60,7 +67,7 @@ export class SampleWalk {
   ): Promise<void> {
     const frontier = this.#frontiers[stop] as readonly string[];
     const { views } = this.#stops[stop] as Stop;
-    const { threads } = this.#options;
+    const { threads, free } = this.#options;
     const parts = graphs.map(() => new Map<number, Part>());
     const lastParts = graphs.map((graph) => new Part(graph, views, threads));
     try {
@@ -68,6 +75,7 @@ export class SampleWalk {
         const kept = this.#kept[index] as Kept;
         const seen: Values[] = [];
         const values: Values[] = [];
+        const passed: Values[] = [...kept.values];
         for (const [track, graph] of graphs.entries()) {
           let now = kept.values[track] ?? new Map();
           for (let k = kept.stop + 1; k <= stop; k++) {
@@ -75,12 +83,14 @@ export class SampleWalk {
             const part = known.get(k) ?? new Part(graph, this.#frontiers[k] as readonly string[], threads);
             known.set(k, part);
             now = await part.run(now, sample);
+            passed.push(now);
           }
           values.push(now);
           seen.push(await (lastParts[track] as Part).run(now, sample));
         }
         this.#keep(index, { stop, values, bytes: bytesOf(values, frontier, sample) });
         await visit(seen, index);
+        if (free) this.#free([...passed, ...seen], index);
       }
     } finally {
       for (const part of [...parts.flatMap((known) => [...known.values()]), ...lastParts]) part.release();
@@ -92,6 +102,14 @@ export class SampleWalk {
     if (bytes > this.#options.keep) return;
     this.#bytes = bytes;
     this.#kept[index] = next;
+  }
+
+  /** Frees the values of a sample that are not kept. */
+  #free(passed: readonly Values[], index: number): void {
+    const staying = [...(this.#kept[index] as Kept).values.flatMap((values) => [...values.values()])];
+    const needed = new Set([...staying, ...Object.values(this.#samples[index] ?? {})]);
+    const tensors = passed.flatMap((values) => [...values.values()]).filter((tensor) => !needed.has(tensor));
+    freeArrays(...tensors.map(({ data }) => data));
   }
 }
 

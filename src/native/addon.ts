@@ -163,3 +163,13 @@ export function loadAddon(): NativeAddon {
   }
   return loaded;
 }
+
+/**
+ * Frees arrays that nothing needs any more now: the collector sees small objects and would take its time. Not small
+ * arrays, whose buffer Node may share among many.
+ */
+export function freeArrays(...arrays: readonly ArrayBufferView[]): void {
+  const large = 2 ** 20; // bytes
+  for (const buffer of new Set(arrays.map((array) => array.buffer)))
+    if (buffer.byteLength >= large) loadAddon().freeBuffer(buffer);
+}

@@ -5,8 +5,10 @@
 export interface NativeLinalg {
   /** product[xCols, yCols] += x^T y, of x[rows, xCols] and y[rows, yCols]; the lower triangle alone where y is x. */
   addCrossProduct(task: CrossProductTask): Promise<void>;
+  /** product[rows, cols] += a b^T, of a[rows, depth] and b[cols, depth]. */
+  addOuterProduct(task: ProductTask<Float32Array>): Promise<void>;
   /** product[rows, cols] += a[rows, depth] b[depth, cols]. */
-  addProduct(task: ProductTask): Promise<void>;
+  addProduct(task: ProductTask<Float64Array>): Promise<void>;
   /** SparseGPT: prunes and updates `weights`, and marks what was removed. ERR_ESPALIER_ARGUMENT: `gram` is not positive definite. */
   pruneSparseGpt(task: MaskTask): Promise<void>;
   /** ADMM: marks what to remove; `weights` stay. ERR_ESPALIER_ARGUMENT as above. */
@@ -29,9 +31,9 @@ export interface CrossProductTask extends Resources {
   readonly yCols: number;
 }
 
-export interface ProductTask extends Resources {
-  readonly a: Float64Array;
-  readonly b: Float64Array;
+export interface ProductTask<Elements> extends Resources {
+  readonly a: Elements;
+  readonly b: Elements;
   readonly product: Float64Array;
   readonly rows: number;
   readonly depth: number;
@@ -40,7 +42,7 @@ export interface ProductTask extends Resources {
 
 export interface MaskTask extends Resources {
   readonly weights: Float64Array;
-  /** [cols, cols], lower triangle: the Hessian, and what is added to its diagonal. */
+  /** [cols, cols], symmetric: the Hessian, and what is added to its diagonal. Worked in, and the same in the end. */
   readonly gram: Float64Array;
   readonly damping: number;
   readonly rows: number;
@@ -56,6 +58,7 @@ export interface MaskTask extends Resources {
 }
 
 export interface RefitTask extends Resources {
+  /** [cols, cols], symmetric; worked in, and the same in the end. */
   readonly gram: Float64Array;
   /** Is added to its diagonal. */
   readonly ridge: number;

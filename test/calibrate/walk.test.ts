@@ -66,7 +66,7 @@ describe('SampleWalk', () => {
     'values are those of the whole graph, with %d bytes to keep',
     async (keep) => {
       const samples = samplesOf(3, [4, 6]);
-      const walk = new SampleWalk(graph, samples, stops, { threads: 1, keep });
+      const walk = new SampleWalk(graph, samples, stops, { threads: 1, keep, free: false });
       const whole = {
         ...graph,
         outputs: [r, s].map((name) => ({ name, type: 'float32', dims: undefined })),
