@@ -16,6 +16,56 @@ export function optionsObject<const Entries extends v.ObjectEntries>(entries: En
   });
 }
 
+/**
+ * A schema for an object with keys of the caller's. Valibot's own leaves out keys that objects inherit, without a word;
+ * this refuses them.
+ */
+export function recordOf<const Value extends v.GenericSchema>(value: Value, message: string) {
+  const inherited = ['__proto__', 'constructor', 'prototype'];
+  return v.pipe(
+    v.custom<object>(
+      (input) => typeof input === 'object' && input !== null && !Array.isArray(input),
+      message,
+    ),
+    v.check(
+      (input) => !inherited.some((key) => Object.hasOwn(input, key)),
+      `${message} without the keys ${inherited.join(', ')}`,
+    ),
+    v.record(v.string(), value, message),
+  );
+}
+
+/** What an option is of no use without, in words, and whether that is there. */
+export type Needs<Options> = {
+  readonly [Key in keyof Options]?: readonly [what: string, isThere: (options: Options) => boolean];
+};
+
+/** The options that were given and do nothing, each with what it is of no use without. */
+export function idleOptions<Options extends object>(
+  given: object,
+  options: Options,
+  needs: Needs<Options>,
+): Map<string, string> {
+  const entries = Object.entries(needs) as [string, readonly [string, (options: Options) => boolean]][];
+  const idle = entries.filter(([key, [, isThere]]) => {
+    return (given as Record<string, unknown>)[key] !== undefined && !isThere(options);
+  });
+  return new Map(idle.map(([key, [what]]) => [key, what]));
+}
+
+/**
+ * Refuses options that do nothing, which somebody gave to some end.
+ * @param nameOf the name of an option as the user knows it
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT for the first of them, with what it needs
+ */
+export function refuseIdle(idle: ReadonlyMap<string, string>, nameOf = (key: string) => key): void {
+  for (const [key, what] of idle)
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `Expected ${what} with ${nameOf(key)}, which does nothing otherwise`,
+    );
+}
+
 const unknownKey = 'unknown key: ';
 
 /**

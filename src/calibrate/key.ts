@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Graph } from '../graph/graph.js';
-import type { CalibratedOptions } from './options.js';
 import type { Samples } from './samples.js';
 
 /** Options that change how fast a run is, or what it tells, but not what comes out. */
-const neutral = new Set(['state', 'onProgress', 'threads', 'activationBytes']);
+const neutral = new Set(['state', 'onProgress', 'threads', 'activationBytes', 'meter']);
 
 /** A hash of all that the result of a calibrated pruning depends on. */
-export function runKey(graph: Graph, samples: Samples, options: CalibratedOptions): string {
+export function runKey(graph: Graph, samples: Samples, options: object): string {
   const hash = createHash('sha256');
   const text = (value: unknown) => {
     const plain = JSON.stringify(value, printed) ?? 'undefined';

@@ -1,18 +1,18 @@
 import * as v from 'valibot';
 import { parse, YAMLParseError } from 'yaml';
 import { EspalierError } from '../errors.js';
-import { optionsObject, parseMatcher, parseOptions } from '../options.js';
+import { optionsObject, parseMatcher, parseOptions, refuseIdle } from '../options.js';
 import { scheduleNames, stageSparsities } from '../prune/schedule.js';
-import { type CalibratedOptions, parseCalibratedOptions } from './options.js';
+import { isPattern, patternForms } from '../sparse/patterns.js';
+import type { CalibratedOptions } from './options.js';
+import { idleStageOptions, isStructureStage, type Stage } from './stage.js';
+import { structureForms, structureOf } from './structured/options.js';
 import { checkTargetOptions, type TargetOptions } from './target/target_options.js';
 
 /** What a file can say of a pruning: one or more stages, each of which starts from what the one before left. */
 export interface Recipe {
   readonly stages: readonly Stage[];
 }
-
-/** Options of `pruneCalibrated`, or with a target those of `pruneToTarget`. */
-export type Stage = CalibratedOptions | TargetOptions;
 
 const functionsOnly = ['gradients', 'threads', 'state', 'onProgress', 'activationBytes', 'meter'];
 
@@ -29,10 +29,12 @@ const scheduleSchema = optionsObject({
 
 /**
  * Reads a recipe: the options of {@link pruneCalibrated}, as YAML or JSON, or `stages` with a list of them. Matchers of
- * layers may be `re:<regular expression>`; `target` in the place of `sparsity` is what has to be met, and `schedule`
- * makes of one stage several.
+ * layers may be `re:<regular expression>`; `target` in the place of `sparsity` is what has to be met, `schedule` makes
+ * of one stage several, and with a `pattern` that is a structure, such as channel, options are those of
+ * {@link pruneStructure}.
  * @param where names the recipe in messages
- * @throws EspalierError ERR_ESPALIER_ARGUMENT for what is no YAML, and for options that are unknown or do not fit
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT for what is no YAML, and for options that are unknown, do not fit, or do
+ *   nothing
  */
 export function parseRecipe(text: string, where: string): Recipe {
   const content = parseYaml(text, where);
@@ -78,15 +80,20 @@ function readStages(stage: unknown, where: string): Stage[] {
   for (const key of ['include', 'exclude'])
     if (Array.isArray(read[key]))
       read[key] = read[key].map((item: unknown) => (typeof item === 'string' ? parseMatcher(item) : item));
-  if (read['target'] === undefined) {
-    parseCalibratedOptions(read, where);
-    const checked = read as unknown as CalibratedOptions;
-    return schedule === undefined ? [checked] : scheduledStages(checked, schedule, where);
+  const { pattern, sparsity, target } = read;
+  if (typeof pattern === 'string' && !isPattern(pattern) && structureOf(pattern) === undefined)
+    throw wrong(`${where}.pattern`, `${patternForms}; or ${structureForms}`, JSON.stringify(pattern));
+  const checked = read as unknown as Stage; // what it is asked for next says whether it is
+  const isStructure = isStructureStage(checked);
+  if (isStructure && schedule !== undefined)
+    throw wrong(where, 'options without a schedule, which masks alone have', 'a structure with one');
+  if (!isStructure && target !== undefined) {
+    for (const [key, value] of Object.entries({ sparsity, schedule }))
+      if (value !== undefined) throw wrong(where, 'options with a target', `"${key}" beside it`);
+    checkTargetOptions(read as unknown as TargetOptions, where);
   }
-  for (const [key, value] of Object.entries({ sparsity: read['sparsity'], schedule }))
-    if (value !== undefined) throw wrong(where, 'options with a target', `"${key}" beside it`);
-  checkTargetOptions(read as unknown as TargetOptions, where);
-  return [read as unknown as TargetOptions];
+  refuseIdle(idleStageOptions(checked, where), (key) => `${where}.${key}`);
+  return schedule === undefined ? [checked] : scheduledStages(checked as CalibratedOptions, schedule, where);
 }
 
 function parseYaml(text: string, where: string): unknown {

@@ -1,11 +1,13 @@
 import { type Command, Option } from 'commander';
 import { type CompiledWeight, compileModel } from '../esp/compile_model.js';
 import { readOnnx } from '../formats/onnx/index.js';
+import type { Needs } from '../options.js';
 import { type Isa, isaNames } from '../session_options.js';
 import { type WeightStorage, weightStorages } from '../sparse/weight_formats.js';
 import { bytes, percent, table } from '../text.js';
 import { collect, outputFile, readShapes, wholeNumber } from './arguments.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
+import { refuseIdleFlags } from './idle.js';
 import { type Io, print } from './io.js';
 import { showProgress } from './progress.js';
 
@@ -20,8 +22,12 @@ interface CompileArguments {
   readonly json?: boolean;
 }
 
+const needs: Needs<Partial<CompileArguments>> = {
+  shape: ['no --tokens', ({ tokens }) => tokens === undefined],
+};
+
 export function addCompile(program: Command, io: Io): void {
-  program
+  const command = program
     .command('compile')
     .description('turn a model into one file with packed weights, which opens at once')
     .argument('<model>', 'an ONNX model')
@@ -52,6 +58,7 @@ export function addCompile(program: Command, io: Io): void {
     .option('--json', 'print JSON')
     .action(async (model: string, given: CompileArguments) => {
       const { output, shape, force = false, json, ...options } = given;
+      refuseIdleFlags(command, needs);
       await checkFolder(output);
       await checkWritable(output, force);
       const graph = await readOnnx(model);

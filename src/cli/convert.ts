@@ -6,10 +6,11 @@ import { type FileContent, openFile, tensorsOf } from '../formats/open.js';
 import { encodeShards } from '../formats/safetensors/index.js';
 import { readTensors } from '../formats/tensor_files.js';
 import { loadWeights } from '../graph/load_weights.js';
-import { parseMatcher } from '../options.js';
+import { type Needs, parseMatcher } from '../options.js';
 import { bytes } from '../text.js';
 import { outputFile, wholeNumber } from './arguments.js';
 import { checkFolder, checkWritable, type FileContents, writeAll } from './files.js';
+import { refuseIdleFlags } from './idle.js';
 import { type Io, print } from './io.js';
 import { addOnnxOutput, type OnnxOutputArguments, onnxFiles } from './onnx_output.js';
 
@@ -22,8 +23,19 @@ interface ConvertArguments extends OnnxOutputArguments {
   readonly json?: boolean;
 }
 
+/** The flags, and the name of the file to write. */
+type Asked = Partial<ConvertArguments> & { readonly to: string };
+
+const weights = ['--weights', (asked: Asked) => asked.weights !== undefined] as const;
+const onnx = ['an output of .onnx', ({ to }: Asked) => formatOfName(to) === 'onnx'] as const;
+
+const needs: Needs<Asked> = {
+  ...{ transposed: weights, ignoreUnknown: weights, externalData: onnx, sparseInitializers: onnx },
+  shardBytes: ['an output of .safetensors', ({ to }) => formatOfName(to) === 'safetensors'],
+};
+
 export function addConvert(program: Command, io: Io): void {
-  addOnnxOutput(program.command('convert'))
+  const command = addOnnxOutput(program.command('convert'))
     .description('write a model or its tensors in another format: .onnx, .safetensors, .npz, .npy')
     .argument('<input>', 'an ONNX model, or tensors: safetensors, its index, .npz, .npy')
     .argument('<output>', 'the file to write; its name says the format', outputFile)
@@ -42,6 +54,7 @@ export function addConvert(program: Command, io: Io): void {
     .option('--json', 'print JSON')
     .action(async (input: string, output: string, given: ConvertArguments) => {
       const { force = false, json } = given;
+      refuseIdleFlags(command, needs, { to: output });
       await checkFolder(output);
       const files = filesOf(await readInput(input, given), output, given);
       for (const file of files.keys()) await checkWritable(file, force);
@@ -55,12 +68,13 @@ export function addConvert(program: Command, io: Io): void {
 
 async function readInput(input: string, given: ConvertArguments): Promise<FileContent> {
   const content = await openFile(input);
-  if (given.weights === undefined) {
-    if (given.transposed === undefined && given.ignoreUnknown === undefined) return content;
-    throw wrong('--weights with --transposed and --ignore-unknown', 'none');
+  if (given.weights === undefined) return content;
+  if (content.format !== 'onnx') {
+    throw new EspalierError(
+      'ERR_ESPALIER_ARGUMENT',
+      `Expected an ONNX model to load --weights into, got a ${content.format} file`,
+    );
   }
-  if (content.format !== 'onnx')
-    throw wrong('an ONNX model to load --weights into', `a ${content.format} file`);
   const graph = loadWeights(content.graph, await readTensors(given.weights), {
     transposed: given.transposed?.map(parseMatcher),
     unknown: given.ignoreUnknown === true ? 'ignore' : 'error',
@@ -72,12 +86,8 @@ async function readInput(input: string, given: ConvertArguments): Promise<FileCo
 function filesOf(content: FileContent, output: string, given: ConvertArguments): FileContents {
   const { shardBytes } = given;
   const format = formatOfName(output);
-  if (format === 'onnx' && content.format === 'onnx' && shardBytes === undefined)
-    return onnxFiles(content.graph, output, given);
-  if (format !== 'onnx' && (given.externalData === true || given.sparseInitializers === true))
-    throw wrong('--external-data and --sparse-initializers with an output of .onnx', `.${format}`);
+  if (format === 'onnx' && content.format === 'onnx') return onnxFiles(content.graph, output, given);
   if (shardBytes === undefined) return new Map([[output, [encodeAs(content, format)]]]);
-  if (format !== 'safetensors') throw wrong('--shard-bytes with an output of .safetensors', `.${format}`);
   const base = path.basename(output).slice(0, -'.safetensors'.length);
   const metadata = content.format === 'onnx' ? {} : content.metadata;
   const shards = encodeShards(tensorsOf(content), { shardBytes, base, metadata });
@@ -86,8 +96,4 @@ function filesOf(content: FileContent, output: string, given: ConvertArguments):
 
 function sizeOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
-}
-
-function wrong(expected: string, got: string): EspalierError {
-  return new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected ${expected}, got ${got}`);
 }

@@ -25,3 +25,15 @@ export async function readSensitivity(file: string | undefined): Promise<Sensiti
   });
   return parseSensitivity(text, `sensitivity report ${file}`);
 }
+
+/** Scores of residual blocks: a JSON object, which the plan checks. */
+export async function readScores(
+  file: string | undefined,
+): Promise<Readonly<Record<string, number>> | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (cause) {
+    throw fileError('JSON in', file, cause);
+  }
+}

@@ -10,9 +10,11 @@ import {
 import { diffOutputs, type OutputDiff } from '../evaluate/diff_outputs.js';
 import type { Difference } from '../evaluate/difference.js';
 import { type FileContent, openFile, tensorsOf } from '../formats/open.js';
+import type { Needs } from '../options.js';
 import { InferenceSession } from '../session.js';
 import { dims, percent, printable, table } from '../text.js';
 import { addSessionOptions, collect, type SessionArguments } from './arguments.js';
+import { refuseIdleFlags } from './idle.js';
 import { type Io, print } from './io.js';
 import { showProgress } from './progress.js';
 import { openSession, sessionOptions } from './session.js';
@@ -34,8 +36,15 @@ interface DiffReport {
   readonly notRun: string | null;
 }
 
+const running = ['a run', ({ run }: Partial<DiffArguments>) => run !== false] as const;
+
+const needs: Needs<Partial<DiffArguments>> = {
+  ...{ input: running, shape: running, seed: running, threads: running, isa: running, spin: running },
+  ...{ tune: running, weightStorage: running },
+};
+
 export function addDiff(program: Command, io: Io): void {
-  addSessionOptions(
+  const command = addSessionOptions(
     program.command('diff').description('say how two models, or two files of tensors, differ'),
   )
     .argument('<a>', 'an ONNX model, or tensors: safetensors, its index, .npz, .npy')
@@ -44,6 +53,7 @@ export function addDiff(program: Command, io: Io): void {
     .option('--no-run', 'do not run the models to compare their outputs')
     .option('--json', 'print JSON')
     .action(async (a: string, b: string, given: DiffArguments) => {
+      refuseIdleFlags(command, needs);
       const [ours, theirs] = [await openFile(a), await openFile(b)];
       const progress = showProgress(io, 'diff');
       let tensors: TensorDiff[];

@@ -19,6 +19,22 @@ export async function checkWritable(file: string, force: boolean): Promise<void>
   if ((await findExisting(file)) !== undefined && !force) throw exists(file);
 }
 
+/** @throws EspalierError ERR_ESPALIER_ARGUMENT when two options name one file to write, of which one would be lost. */
+export function checkDistinct(files: Readonly<Record<string, string | undefined>>): void {
+  const known = new Map<string, string>();
+  for (const [option, file] of Object.entries(files)) {
+    if (file === undefined) continue;
+    const resolved = path.resolve(file);
+    const other = known.get(resolved);
+    if (other !== undefined)
+      throw new EspalierError(
+        'ERR_ESPALIER_ARGUMENT',
+        `Expected ${other} and ${option} to name two files, got "${file}" for both`,
+      );
+    known.set(resolved, option);
+  }
+}
+
 /** @throws EspalierError ERR_ESPALIER_FILE when the folder that is to hold `file` is not there. */
 export async function checkFolder(file: string): Promise<void> {
   const folder = path.dirname(file);

@@ -1,151 +1,196 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import {
+  type CalibratedOptions,
+  isStructureStage,
+  type MetTarget,
+  PruneStateFile,
+  plainStages,
+  pruneStage,
+  type Samples,
+  type Stage,
+  type StagePruning,
+} from '../calibrate/index.js';
 import { EspalierError } from '../errors.js';
+import { compileModel } from '../esp/index.js';
 import { readOnnx } from '../formats/onnx/index.js';
 import type { Graph } from '../graph/graph.js';
 import { withHistory } from '../graph/history.js';
-import { parseMatcher } from '../options.js';
-import { applyPruning } from '../prune/apply.js';
-import { type PruneOptions, type PruneScope, pruneScopes } from '../prune/options.js';
-import { planPruning } from '../prune/plan.js';
+import { checkInputs } from '../graph/static_inputs.js';
+import { applyPermutation, planPermutation } from '../prune/permute/plan.js';
 import { formatPruningPlan, planTotals } from '../prune/print.js';
-import { isPattern, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
-import { bytes } from '../text.js';
+import { formatBlockPlan, formatStructuredPlan } from '../prune/structured/print.js';
+import { bytes, percent } from '../text.js';
 import { packageVersion } from '../version.js';
-import { finiteNumber, outputFile } from './arguments.js';
+import { readSamples } from './data.js';
+import { checkFolder, checkWritable, type FileContents, writeAll } from './files.js';
+import { type Io, print } from './io.js';
+import { addOnnxOutput, onnxFiles } from './onnx_output.js';
+import { showProgress } from './progress.js';
 import {
   addCalibrationOptions,
-  type CalibratedArguments,
-  isCalibrated,
-  type PrunedByData,
-  pruneWithData,
-  refuseForStructures,
-} from './calibrated.js';
-import { checkFolder, checkWritable, writeAll } from './files.js';
-import { type Io, print } from './io.js';
-import { addOnnxOutput, type OnnxOutputArguments, onnxFiles } from './onnx_output.js';
-import {
+  addPruneOptions,
   addStructuredOptions,
-  permute,
-  pruneStructured,
-  type StructuredArguments,
-  type StructuredPattern,
+  type PruneArguments,
   shapesOf,
-  structuredForms,
-  structuredPattern,
-} from './prune_structured.js';
+} from './prune_options.js';
+import { stagesOf } from './prune_stages.js';
 import { formatTarget } from './target.js';
 
-interface PruneArguments
-  extends Omit<StructuredArguments, 'scope'>,
-    CalibratedArguments,
-    OnnxOutputArguments {
-  readonly sparsity?: number;
-  readonly pattern?: Pattern | StructuredPattern;
-  readonly scope?: PruneScope;
-  readonly include?: readonly string[];
-  readonly exclude?: readonly string[];
-  readonly output: string;
-  readonly force?: boolean;
-  readonly json?: boolean;
-}
-
 export function addPrune(program: Command, io: Io): void {
-  const command = addCalibrationOptions(program.command('prune'))
+  const command = program
+    .command('prune')
     .description(
       'set the least important weights of a model to zero, or remove channels, neurons, heads or blocks',
     )
-    .argument('<model>', 'an ONNX model')
-    .option(
-      '--sparsity <share>',
-      'share of the weights to remove, in [0, 1); an N:M pattern says it itself',
-      finiteNumber,
-    )
-    .requiredOption('-o, --output <file>', 'the pruned ONNX model', outputFile)
-    .option(
-      '--pattern <pattern>',
-      `shape of the zeros (default: unstructured): ${patternForms}; or what to remove: ${structuredForms}`,
-      pattern,
-    )
-    .addOption(
-      new Option(
-        '--scope <scope>',
-        'remove the same share of every layer, of every output, or rank all layers together (default: as the method does)',
-      ).choices(pruneScopes),
-    )
-    .option('--include <layers...>', 'prune only these: names, operators, or re:<regular expression>')
-    .option('--exclude <layers...>', 'leave these out')
-    .option('--operators <list>', 'prune only these operators, such as Conv,MatMul', (list) =>
-      list.split(',').map((operator) => operator.trim()),
-    )
+    .argument('<model>', 'an ONNX model');
+  addOnnxOutput(addStructuredOptions(addCalibrationOptions(addPruneOptions(command))))
     .option('--force', 'replace an existing output file')
-    .option('--json', 'print JSON');
-  addStructuredOptions(addOnnxOutput(command)).action(async (model: string, given: PruneArguments) => {
-    const { output, force = false, json, sparsity, scope, operators } = given;
-    await checkFolder(output);
-    await checkWritable(output, force);
-    const graph = await readOnnx(model);
-    const include = given.include?.map(parseMatcher);
-    const exclude = given.exclude?.map(parseMatcher);
-    if (given.pattern !== undefined && !isPattern(given.pattern)) {
-      refuseForStructures(given);
-      const ranked = scope ?? 'layer';
-      if (ranked === 'row') throw rowsOfStructures();
-      const result = await pruneStructured(
-        graph,
-        given.pattern,
-        { ...given, scope: ranked, include, exclude },
-        io,
-      );
-      await finish(result.pruned, result.data, result.text);
-      return;
-    }
-    const ordered =
-      given.permute === true ? permute(graph, given.pattern ?? 'unstructured', given, io) : graph;
-    const options = { sparsity, pattern: given.pattern, scope, operators, include, exclude };
-    const shapes = shapesOf(graph, given.shape);
-    const {
-      graph: pruned,
-      plan,
-      stages,
-      target,
-    }: PrunedByData = isCalibrated(given)
-      ? await pruneWithData(ordered, given, { ...options, shapes }, output, io)
-      : planned(ordered, options);
-    const layers = plan.layers.map(({ mask, ...layer }) => layer);
-    const data = { ...planTotals(plan), options: plan.options, layers, ...(target && { target }) };
-    const met = target === undefined ? '' : `\n\n${formatTarget(target)}`;
-    await finish(pruned, data, () => `${formatPruningPlan(plan)}${met}`, { stages });
-
-    async function finish(smaller: Graph, result: object, text: () => string, more = {}): Promise<void> {
+    .option('--json', 'print JSON')
+    .action(async (model: string, given: PruneArguments) => {
+      const { output, force = false, json } = given;
+      await checkFolder(output);
+      await checkWritable(output, force);
+      const graph = await readOnnx(model);
+      const stages = await stagesOf(command, graph);
+      if (isCompiled(output)) checkInputs(graph, new Map(Object.entries(shapesOf(graph, given.shape))));
+      const { pruned, results } = await runStages(graph, stages, given, io);
       const { output: _output, force: _force, json: _json, ...asked } = given;
-      const step = { step: 'prune', by: `espalier ${packageVersion()}`, ...asked, ...more };
-      const files = onnxFiles(withHistory(smaller, step), output, given);
+      const step = {
+        step: 'prune',
+        by: `espalier ${packageVersion()}`,
+        ...asked,
+        stages: plainStages(stages),
+      };
+      const files = outputFiles(withHistory(pruned, step), given, io);
       await writeAll(files, force);
       const size = [...files.values()].flat().reduce((sum, part) => sum + part.byteLength, 0);
-      print(io, json, { output, bytes: size, ...result }, text);
+      const last = results.at(-1);
+      const all = results.length > 1 ? { stages: results.map(({ data }) => data) } : {};
+      print(io, json, { output, bytes: size, ...last?.data, ...all }, () =>
+        // Of masks the last tells of those before it too.
+        results
+          .filter((result) => result === last || result.isStructure)
+          .map(({ text }) => text)
+          .join('\n\n'),
+      );
       io.err(`wrote ${[...files.keys()].reverse().join(' and ')}, ${bytes(size)}\n`);
-    }
-  });
+    });
 }
 
-function pattern(text: string): Pattern | StructuredPattern {
-  const structured = structuredPattern(text);
-  if (structured !== undefined) return structured;
+/** What a stage did, to print. */
+interface Result {
+  readonly isStructure: boolean;
+  readonly data: object;
+  readonly text: string;
+}
+
+/**
+ * Prunes stage after stage. Finished layers are kept beside the output, so that the same command goes on where it was
+ * interrupted.
+ */
+async function runStages(
+  graph: Graph,
+  stages: readonly Stage[],
+  given: PruneArguments,
+  io: Io,
+): Promise<{ pruned: Graph; results: readonly Result[] }> {
+  const samples = await readSamples(given.calibration, graph);
+  const states: PruneStateFile[] = [];
+  const results: Result[] = [];
+  let pruned = graph;
   try {
-    return parsePattern(text);
+    for (const [i, stage] of stages.entries()) {
+      const isFirstOfMasks = stages.findIndex((own) => !isStructureStage(own)) === i;
+      if (given.permute === true && isFirstOfMasks) pruned = permute(pruned, stages, given, io);
+      const path = `${given.output}.${i === 0 ? '' : `${i}.`}unfinished`;
+      const state = keepsState(stage, samples) ? await PruneStateFile.open(path) : undefined;
+      if (state !== undefined) states.push(state);
+      if (state?.isBegun === true) io.err(`going on with what is in ${path}\n`);
+      const title = stages.length === 1 ? 'prune' : `prune ${i + 1}/${stages.length}`;
+      const progress = showProgress(io, title);
+      try {
+        const { threads } = given;
+        const more = { ...(threads !== undefined && { threads }), ...(state && { state }) };
+        const result = await pruneStage(pruned, samples, { ...stage, ...more, onProgress: progress.update });
+        pruned = result.graph;
+        results.push(describe(result));
+      } finally {
+        progress.stop();
+      }
+    }
   } catch (error) {
-    throw new InvalidArgumentError(`${error instanceof Error ? error.message : String(error)}.`);
+    // A target that cannot be met is a result: the next run measures anew.
+    const isResult = error instanceof EspalierError && error.code === 'ERR_ESPALIER_TARGET';
+    for (const state of states) await (isResult ? state.remove() : state.close());
+    throw error;
+  }
+  for (const state of states) await state.remove();
+  return { pruned, results };
+}
+
+/** The graph with its channels in an order with which the pattern of the masks keeps more. */
+function permute(graph: Graph, stages: readonly Stage[], { shape }: PruneArguments, io: Io): Graph {
+  const progress = showProgress(io, 'order of channels');
+  try {
+    const masks = stages.filter((stage): stage is CalibratedOptions => !isStructureStage(stage));
+    const pattern = masks[0]?.pattern ?? 'unstructured';
+    const options = {
+      pattern,
+      sparsity: masks.at(-1)?.sparsity,
+      shapes: shapesOf(graph, shape),
+      onProgress: progress.update,
+    };
+    const plan = planPermutation(graph, options);
+    const { before, after } = plan.kept;
+    progress.stop();
+    io.err(`order of channels: ${percent(after)} of all magnitudes kept, ${percent(before)} without\n`);
+    return applyPermutation(graph, plan);
+  } finally {
+    progress.stop();
   }
 }
 
-function planned(graph: Graph, options: PruneOptions) {
-  const plan = planPruning(graph, options);
-  return { graph: applyPruning(graph, plan), plan, stages: undefined };
+/** Whether a stage takes long enough, layer after layer or measuring, to go on after an interruption. */
+function keepsState(stage: Stage, samples: Samples): boolean {
+  return !isStructureStage(stage) && (samples.length > 0 || 'target' in stage);
 }
 
-function rowsOfStructures(): EspalierError {
-  return new EspalierError(
-    'ERR_ESPALIER_ARGUMENT',
-    'Expected --scope layer or global for channels, neurons, heads and blocks, got row',
-  );
+function describe(result: StagePruning): Result {
+  const { target } = result;
+  const met = target === undefined ? '' : `\n\n${formatTarget(target as MetTarget)}`;
+  const reached = target === undefined ? {} : { target };
+  const isStructure = result.kind !== 'weights';
+  switch (result.kind) {
+    case 'blocks':
+      return { isStructure, data: result.plan, text: formatBlockPlan(result.plan) };
+    case 'units':
+      return {
+        isStructure,
+        data: { ...result.plan, ...reached },
+        text: `${formatStructuredPlan(result.plan)}${met}`,
+      };
+    case 'weights': {
+      const { plan } = result;
+      const layers = plan.layers.map(({ mask, ...layer }) => layer);
+      const data = { ...planTotals(plan), options: plan.options, layers, ...reached };
+      return { isStructure, data, text: `${formatPruningPlan(plan)}${met}` };
+    }
+  }
+}
+
+function isCompiled(output: string): boolean {
+  return output.endsWith('.esp');
+}
+
+/** The files of the pruned model, by name; the last one names the others. */
+function outputFiles(graph: Graph, given: PruneArguments, io: Io): FileContents {
+  const { output } = given;
+  if (!isCompiled(output)) return onnxFiles(graph, output, given);
+  const progress = showProgress(io, 'compile');
+  try {
+    const shapes = shapesOf(graph, given.shape);
+    return new Map([[output, compileModel(graph, { shapes, onProgress: progress.update }).parts]]);
+  } finally {
+    progress.stop();
+  }
 }

@@ -1,10 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
+import type { Needs } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { dims, printable, table } from '../text.js';
 import { addSessionOptions, collect, type SessionArguments } from './arguments.js';
 import { checkWritable, writeWhole } from './files.js';
+import { refuseIdleFlags } from './idle.js';
 import { fileError, type Io, print } from './io.js';
 import { openSession } from './session.js';
 
@@ -15,8 +17,14 @@ interface RunArguments extends SessionArguments {
   readonly json?: boolean;
 }
 
+const needs: Needs<Partial<RunArguments>> = {
+  force: ['--output-dir', ({ outputDir }) => outputDir !== undefined],
+};
+
 export function addRun(program: Command, io: Io): void {
-  addSessionOptions(program.command('run').description('run a model once and show its outputs'))
+  const command = addSessionOptions(
+    program.command('run').description('run a model once and show its outputs'),
+  )
     .argument('<model>', 'an ONNX model or a compiled one')
     .option(
       '--input <name=file>',
@@ -28,6 +36,7 @@ export function addRun(program: Command, io: Io): void {
     .option('--force', 'replace existing output files')
     .option('--json', 'print JSON')
     .action(async (model: string, given: RunArguments) => {
+      refuseIdleFlags(command, needs);
       const { session: opened, feeds } = await openSession(model, given, io);
       using session = opened;
       const files = outputFiles(given.outputDir, session.outputNames);

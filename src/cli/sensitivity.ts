@@ -7,14 +7,15 @@ import {
 } from '../calibrate/index.js';
 import { errorCurve } from '../calibrate/sensitivity/report.js';
 import { readOnnx } from '../formats/onnx/index.js';
-import { parseMatcher } from '../options.js';
+import { type Needs, parseMatcher } from '../options.js';
 import { valueAt } from '../prune/curves.js';
-import { type ImportanceName, importanceNames } from '../prune/methods.js';
+import { type ImportanceName, importanceNames, methodTraits } from '../prune/methods.js';
 import { type Pattern, patternForms } from '../sparse/patterns.js';
 import { count, percent, table } from '../text.js';
 import { outputFile, wholeNumber } from './arguments.js';
 import { readGradients, readSamples } from './data.js';
-import { checkFolder, checkWritable, writeWhole } from './files.js';
+import { checkDistinct, checkFolder, checkWritable, writeWhole } from './files.js';
+import { refuseIdleFlags } from './idle.js';
 import { type Io, print } from './io.js';
 import { showProgress } from './progress.js';
 
@@ -34,8 +35,16 @@ interface SensitivityArguments {
   readonly json?: boolean;
 }
 
+const needs: Needs<Partial<SensitivityArguments>> = {
+  gradients: [
+    'a --method of gradients',
+    ({ method }) => method !== undefined && methodTraits(method).needs === 'gradients',
+  ],
+  force: ['--output or --picture', ({ output, picture }) => (output ?? picture) !== undefined],
+};
+
 export function addSensitivity(program: Command, io: Io): void {
-  program
+  const command = program
     .command('sensitivity')
     .description('prune each layer alone, and measure what that does to the outputs on data')
     .argument('<model>', 'an ONNX model')
@@ -65,6 +74,8 @@ export function addSensitivity(program: Command, io: Io): void {
     .option('--json', 'print JSON')
     .action(async (model: string, given: SensitivityArguments) => {
       const { output, picture, force = false, json, pattern, sparsities, measure, threads } = given;
+      refuseIdleFlags(command, needs);
+      checkDistinct({ '--output': output, '--picture': picture });
       for (const file of [output, picture]) {
         if (file === undefined) continue;
         await checkFolder(file);

@@ -10,7 +10,7 @@ import type { Layer } from '../graph/layers.js';
 import { checkInputs } from '../graph/static_inputs.js';
 import { assertSupported } from '../graph/supported.js';
 import { loadAddon, type PackedWeights } from '../native/addon.js';
-import { optionsObject, parseOptions } from '../options.js';
+import { optionsObject, parseOptions, recordOf } from '../options.js';
 import { type Isa, isaNames } from '../session_options.js';
 import { countsOf } from '../sparse/counts.js';
 import {
@@ -62,7 +62,7 @@ export interface CompiledModel extends EspBytes {
 
 const whole = v.pipe(v.number('a number'), v.safeInteger('an integer'), v.minValue(0, 'at least 0'));
 const schema = optionsObject({
-  shapes: v.optional(v.record(v.string(), v.array(whole, 'a list of dims'), 'dims by input name')),
+  shapes: v.optional(recordOf(v.array(whole, 'a list of dims'), 'dims by input name')),
   tokens: v.optional(v.pipe(whole, v.minValue(1, 'at least 1'))),
   isa: v.optional(v.picklist(isaNames, `one of ${isaNames.join(', ')}`)),
   weightStorage: v.optional(v.picklist(weightStorages, `one of ${weightStorages.join(', ')}`)),

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { EspalierError } from '../errors.js';
-import { optionsObject, parseOptions } from '../options.js';
+import { optionsObject, parseOptions, recordOf } from '../options.js';
 import { isPattern, keptOfEvery, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { type Importance, magnitude } from './importance.js';
 
@@ -73,8 +73,7 @@ export const pruneEntries = {
   exclude: v.optional(matchers, []),
   operators: v.optional(v.array(v.string('a string'), 'an array of strings')),
   layers: v.optional(
-    v.record(
-      v.string(),
+    recordOf(
       optionsObject({ sparsity: v.optional(sparsity), pattern: v.optional(pattern) }),
       'an object of layer options by name or operator',
     ),

@@ -29,6 +29,8 @@ async function run(after = names.length): Promise<Float32Array[]> {
     const interrupting = {
       begin: (key: string) => state.begin(key),
       get: (weight: string) => state.get(weight),
+      measured: () => undefined,
+      setMeasured: () => {},
       set: async (...given: Parameters<PruneStateFile['set']>) => {
         if (finished++ === after) throw new Error('interrupted');
         await state.set(...given);

@@ -81,7 +81,7 @@ describe('convert', () => {
     [['model.onnx', 'model.onnx'], 1, /--force replaces it/],
     [['model.onnx', 'a.onnx', '--transposed', 'w1'], 2, /--weights with --transposed/],
     [['in.npy', 'a.npz', '--weights', 'in.npy'], 2, /an ONNX model to load --weights into/],
-    [['model.onnx', 'a.npz', '--shard-bytes', '9'], 2, /with an output of .safetensors/],
+    [['model.onnx', 'a.npz', '--shard-bytes', '9'], 2, /an output of .safetensors with --shard-bytes/],
     [['nope.npz', 'a.npz'], 1, /Expected a readable model or file of tensors/],
   ])('%j is refused', async (args, code, message) => {
     await writeFile(at('in.npy'), encodeNpy(fromNumbers('float32', [1, 2], [1, 2])));

@@ -83,7 +83,7 @@ describe('prune --calibration', () => {
     [['--compensate', 'magic'], /compensate to be bias or low-rank:R with a rank R, got "?magic/, 2],
     [['--refit'], /Expected calibration data for method magnitude with refit, got no samples/, 1],
     [['--calibration', 'nope.npz'], /nope\.npz/, 1],
-    [['--pattern', 'neuron', '--recalibrate-bn'], /with a pattern of zeros only, got a structure/, 2],
+    [['--pattern', 'neuron', '--recalibrate-bn'], /a pattern of zeros with --recalibrate-bn/, 2],
   ] as const)('%j is refused', async (args, message, exitCode) => {
     const { code, err } = await prune('bad.onnx', '--sparsity', '0.5', ...args);
     expect(code).toBe(exitCode);
@@ -115,6 +115,68 @@ describe('prune --recipe', () => {
   });
 });
 
+describe('options that do nothing', () => {
+  const data = () => ['--calibration', at('data.npz')];
+  test.each([
+    [['--rows', '9'], /Expected --calibration with --rows, which does nothing otherwise/],
+    [['--threads', '1'], /Expected --calibration or --push-constants with --threads/],
+    [['--seed', '1'], /Expected the method random with --seed/],
+    [['--min-sparsity', '0.1'], /Expected an allocation other than uniform with --min-sparsity/],
+    [['--max-sparsity', '0.9'], /Expected an allocation other than uniform, or a target with --max-sparsity/],
+    [['--push-constants'], /Expected a structure such as --pattern channel with --push-constants/],
+    [['--round-to', '8'], /with --round-to/],
+    [['--measure', 'units'], /with --measure/],
+    [['--target-seconds', '1'], /Expected --target-p50-ms or --target-p99-ms with --target-seconds/],
+    [['--target-threads', '1'], /with --target-threads/],
+    [['--shape', 'x=1,32'], /Expected a structure, a target, --permute or an output of .esp with --shape/],
+    [['--gradients', 'data.npz'], /Expected a method of gradients with --gradients/],
+    [['--pattern', 'neuron', '--no-refit'], /Expected a pattern of zeros with --no-refit/],
+    [['--pattern', 'neuron', '--operators', 'Conv'], /with --operators/],
+    [['--pattern', 'layer', '--scores', 'scores.json', '--scope', 'global'], /with --scope/],
+  ])('%j', async (args, message) => {
+    await writeFile(at('scores.json'), '{}');
+    const files = args.map((arg) => (/\.(npz|json)$/.test(arg) ? at(arg) : arg));
+    const { code, err } = await prune('idle.onnx', '--sparsity', '0.5', ...files);
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(message) });
+  });
+
+  test('data that no method uses; flags of one kind with outputs of another', async () => {
+    const unused = await prune(
+      'idle.onnx',
+      '--sparsity',
+      '0.5',
+      '--method',
+      'magnitude',
+      '--no-refit',
+      ...data(),
+    );
+    expect(unused.err).toMatch(/Expected a method or a fit that uses data with --calibration/);
+    const external = await prune('idle.esp', '--sparsity', '0.5', '--external-data');
+    expect(external.err).toMatch(/Expected an output that is no .esp with --external-data/);
+  });
+
+  test('in a recipe a flag is of use when one stage has one for it', async () => {
+    await writeFile(
+      at('mixed.yaml'),
+      'stages:\n  - { sparsity: 0.3, method: magnitude, refit: false }\n  - { sparsity: 0.5, method: wanda }\n',
+    );
+    const args = ['--recipe', at('mixed.yaml'), ...data()];
+    expect((await prune('mixed.onnx', ...args, '--rows', '64')).code).toBe(0);
+    expect((await prune('mixed.onnx', ...args, '--seed', '1')).err).toMatch(/the method random with --seed/);
+  });
+
+  test('calibration arrays of another shape', async () => {
+    await writeFile(at('wrong.npz'), encodeNpz(new Map([['x', floats([300, 31])]])));
+    const wrong = await prune('wrong.onnx', '--sparsity', '0.5', '--calibration', at('wrong.npz'));
+    expect(wrong).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(
+        'Expected calibration array "x" to be float32 [samples, 32], got float32 [300, 31]',
+      ),
+    });
+  });
+});
+
 describe('interruption', () => {
   const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
   const start = (output: string) => {
@@ -143,7 +205,7 @@ describe('interruption', () => {
     await expect(stat(at('again.onnx'))).rejects.toThrow(/ENOENT/);
     const second = await start('again.onnx').ended;
     expect(second).toMatchObject({ code: 0 });
-    expect(second.err).toMatch(/^going on with the layers in .*again\.onnx\.unfinished$/m);
+    expect(second.err).toMatch(/^going on with what is in .*again\.onnx\.unfinished$/m);
     const name = (bytes: Buffer, output: string) => bytes.toString('latin1').replaceAll(output, 'output');
     expect(name(await readFile(at('again.onnx')), 'again.onnx')).toBe(
       name(await readFile(at('whole.onnx')), 'whole.onnx'),

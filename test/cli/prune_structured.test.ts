@@ -1,7 +1,10 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeNpz } from '../../src/formats/index.js';
 import { exportOnnx, readOnnx } from '../../src/formats/onnx/index.js';
+import { fromNumbers } from '../../src/graph/index.js';
+import { InferenceSession } from '../../src/index.js';
 import { vit } from '../../src/networks/index.js';
 import { cli, modelFolder } from './models.js';
 
@@ -82,7 +85,7 @@ describe('prune --pattern', () => {
     const refused = await prune('vit.onnx', '--pattern', 'layer', '--sparsity', '0.5');
     expect(refused).toMatchObject({
       code: 2,
-      err: expect.stringContaining('Expected --calibration or --scores for the pattern layer'),
+      err: expect.stringContaining('Expected calibration data or scores for the pattern layer'),
     });
     await writeFile(at('scores.json'), JSON.stringify({ Add_3: 0.1, Add_5: 0.2 }));
     const wrong = await prune(
@@ -112,14 +115,47 @@ describe('prune --pattern', () => {
     expect(Number(after)).toBeGreaterThan(Number(before));
   });
 
+  test('a recipe of structures and masks, to a compiled model', async () => {
+    const recipe = `
+stages:
+  - { pattern: [head, neuron], sparsity: 0.5 }
+  - { pattern: embedding, sparsity: 0.25 }
+  - { sparsity: 0.4, method: wanda, exclude: ['re:^Conv'] }
+  - { pattern: layer, sparsity: 0.5 }
+`;
+    await writeFile(at('recipe.yaml'), recipe);
+    const images = fromNumbers(
+      'float32',
+      [3, 3, 16, 16],
+      Array.from({ length: 3 * 768 }, (_, i) => Math.sin(i)),
+    );
+    await writeFile(at('images.npz'), encodeNpz(new Map([['image', images]])));
+    const args = ['--recipe', at('recipe.yaml'), '--calibration', at('images.npz'), '--force', '--json'];
+    const { code, err, out } = await cli('prune', at('vit.onnx'), '-o', at('out.esp'), ...args);
+    expect({ code, err }).toMatchObject({ code: 0 });
+    const { stages } = JSON.parse(out) as { stages: Record<string, unknown>[] };
+    expect(
+      stages.map((stage) => Object.keys(stage).find((key) => ['groups', 'layers', 'blocks'].includes(key))),
+    ).toEqual(['groups', 'groups', 'layers', 'blocks']);
+    expect(stages[0]).toMatchObject({ groups: [{ units: 2, kept: [expect.any(Number)] }, { units: 64 }] });
+    const session = await InferenceSession.create(at('out.esp'));
+    session.release();
+    const told = JSON.parse((await cli('inspect', at('out.esp'), '--json')).out);
+    expect(JSON.stringify(told)).toContain('embedding');
+    const again = await cli('prune', at('vit.onnx'), '-o', at('again.esp'), ...args);
+    expect(again.code).toBe(0);
+    const bytes = await Promise.all(['out.esp', 'again.esp'].map((name) => readFile(at(name))));
+    expect(bytes[1]?.equals(bytes[0] as Buffer)).toBe(true);
+  });
+
   test('what does not fit is exit code 2 with one line', async () => {
     for (const [args, message] of [
       [['--pattern', 'channel', '--sparsity', '0.5'], /a group that can be pruned, got none of kind channel/],
       [
         ['--pattern', 'neuron', '--sparsity', '0.5', '--permute'],
-        /Expected no --permute with the pattern neuron/,
+        /Expected a pattern of zeros with --permute, which does nothing otherwise/,
       ],
-      [['--pattern', 'neuron'], /Expected --sparsity <share>, got none/],
+      [['--pattern', 'neuron'], /with a sparsity or a target, got none/],
       [['--pattern', 'neuron', '--sparsity', '1'], /sparsity to be a number in \[0, 1\), got 1/],
       [['--pattern', 'neurons', '--sparsity', '0.5'], /neurons/],
       [['--pattern', 'neuron', '--sparsity', '0.5', '--measure', 'macs'], /units, parameters, multiply-adds/],

@@ -1,6 +1,7 @@
 import type { Graph } from '../../graph/graph.js';
 import type { CurvePoint } from '../../prune/curves.js';
 import { type PlannedLayer, type PruningPlan, planPruning } from '../../prune/plan.js';
+import type { CalibratedOptions } from '../options.js';
 import { pruneCalibrated } from '../prune.js';
 import type { CalibratedPruning } from '../run.js';
 import type { Samples } from '../samples.js';
@@ -125,10 +126,10 @@ export function pruneLike(
   samples: Samples,
   plan: PruningPlan,
   pruning: Pruning,
-  onProgress: (share: number) => void,
+  running: Pick<CalibratedOptions, 'state' | 'onProgress'>,
 ): Promise<CalibratedPruning> {
   const { options } = withSparsities(pruning, sparsitiesOf(plan));
-  return pruneCalibrated(graph, samples, { ...options, sparsity: 0, onProgress });
+  return pruneCalibrated(graph, samples, { ...options, sparsity: 0, ...running });
 }
 
 function sparsitiesOf({ layers }: PruningPlan): Map<string, number> {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { EspalierError } from '../../errors.js';
-import { optionsObject, parseOptions } from '../../options.js';
+import { idleOptions, optionsObject, parseOptions, refuseIdle } from '../../options.js';
 
 /** What a target can be of. Latencies are those of this machine, measured. */
 export const quantities = ['p50Milliseconds', 'p99Milliseconds', 'flops', 'parameters', 'bytes'] as const;
@@ -33,7 +33,7 @@ const schema = optionsObject({
     v.OptionalSchema<typeof positive, undefined>
   >),
   threads: v.optional(v.pipe(v.number('a number'), v.integer('an integer'), v.minValue(1, 'at least 1'))),
-  seconds: v.optional(positive, 3),
+  seconds: v.optional(positive),
 });
 
 /** A target that was checked. */
@@ -44,16 +44,23 @@ export interface ResolvedTarget {
   readonly seconds: number;
 }
 
-/** @throws EspalierError ERR_ESPALIER_ARGUMENT for unknown keys, and for none or several quantities. */
+/**
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT for unknown keys, for none or several quantities, and for what only
+ *   latencies are measured with
+ */
 export function parseTarget(target: unknown, where = 'target'): ResolvedTarget {
   const { threads, seconds, ...limits } = parseOptions(schema, target, where);
-  const given = quantities.filter((name) => limits[name] !== undefined);
-  const [quantity, ...others] = given;
-  if (quantity !== undefined && others.length === 0)
-    return { quantity, limit: limits[quantity] as number, threads, seconds };
+  const named = quantities.filter((name) => limits[name] !== undefined);
+  const [quantity, ...others] = named;
+  if (quantity !== undefined && others.length === 0) {
+    const given = { threads, seconds };
+    const latency = [`a latency in ${where}`, () => isLatency(quantity)] as const;
+    refuseIdle(idleOptions(given, given, { threads: latency, seconds: latency }));
+    return { quantity, limit: limits[quantity] as number, threads, seconds: seconds ?? 3 };
+  }
   throw new EspalierError(
     'ERR_ESPALIER_ARGUMENT',
-    `Expected ${where} to have exactly one of ${quantities.join(', ')}, got ${given.join(', ') || 'none'}`,
+    `Expected ${where} to have exactly one of ${quantities.join(', ')}, got ${named.join(', ') || 'none'}`,
   );
 }
 

@@ -3,11 +3,13 @@ import { randomFeeds } from '../../evaluate/feeds.js';
 import type { Graph } from '../../graph/graph.js';
 import type { Shapes } from '../../prune/structured/analyze.js';
 import type { TensorMap } from '../../tensor.js';
+import { runKey } from '../key.js';
 import type { CalibratedPruning } from '../run.js';
 import type { Samples } from '../samples.js';
 import { levelsOf, pruneLike } from './levels.js';
 import { sessionMeter } from './meter.js';
 import { describeAmount, parseTarget, type Quantity } from './options.js';
+import { rememberingMeter, stateOfRound } from './remember.js';
 import { type Attempt, lowestLevel } from './search.js';
 import type { TimeTable } from './table.js';
 import { parseTargetOptions, type TargetOptions } from './target_options.js';
@@ -46,7 +48,10 @@ export async function pruneToTarget(
   const { target: wanted, shapes, meter: given, onProgress, ...rest } = options;
   const target = parseTarget(wanted, 'pruneToTarget options.target');
   const pruning = parseTargetOptions(rest, target);
-  const meter = given ?? sessionMeter(feedsOf(graph, samples, shapes), target);
+  const { state } = rest;
+  await state?.begin(runKey(graph, samples, options));
+  const measuring = given ?? sessionMeter(feedsOf(graph, samples, shapes), target);
+  const meter = state === undefined ? measuring : rememberingMeter(measuring, state);
   let told = 0;
   const report = (from: number, to: number) => (share: number) => {
     told = Math.max(told, from + share * (to - from)); // another round begins anew
@@ -84,7 +89,12 @@ export async function pruneToTarget(
     if (found === undefined) break;
     const sketch = found.result ?? (await levels.sketch(found.level));
     const done = !pruning.fits || found.level === 0;
-    const pruned = done ? sketch : await pruneLike(graph, samples, sketch.plan, pruning, report(0.5, 1));
+    const pruned = done
+      ? sketch
+      : await pruneLike(graph, samples, sketch.plan, pruning, {
+          state: state && stateOfRound(state, round),
+          onProgress: report(0.5, 1),
+        });
     const reached = done ? found.amount : meter.amount(pruned.graph, target.quantity);
     if (reached <= target.limit) {
       const { quantity, limit: asked } = target;

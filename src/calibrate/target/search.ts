@@ -69,9 +69,10 @@ export async function lowestLevel<Result>(search: Search<Result>): Promise<Attem
     const below = nearest.find((own) => own.level <= level);
     const above = nearest.find((own) => own.level > level);
     const pair = below !== undefined && above !== undefined ? [below, above] : nearest.slice(0, 2);
-    const [a, b] = await Promise.all(
-      pair.map(async (own) => ({ level: own.level, ratio: own.amount / (await predict(own.level)) })),
-    );
+    const ratios: { readonly level: number; readonly ratio: number }[] = [];
+    for (const { level: at, amount } of pair) // in turn: a run that goes on measures in the same order
+      ratios.push({ level: at, ratio: amount / (await predict(at)) });
+    const [a, b] = ratios;
     const own = await predict(level);
     if (a === undefined) return own;
     if (b === undefined || b.level === a.level) return own * a.ratio;

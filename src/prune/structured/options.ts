@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { optionsObject, parseOptions } from '../../options.js';
+import { optionsObject, parseOptions, recordOf } from '../../options.js';
 import { type Importance, magnitude } from '../importance.js';
 import type { Shapes } from './analyze.js';
 import type { UnitKind } from './groups.js';
@@ -41,7 +41,7 @@ export type ResolvedStructuredOptions = {
   >;
 } & Pick<StructuredPruneOptions, 'include' | 'groupImportance'>;
 
-const kinds = ['channel', 'neuron', 'head', 'embedding'] as const;
+export const unitKinds = ['channel', 'neuron', 'head', 'embedding'] as const satisfies readonly UnitKind[];
 const matchers = v.array(
   v.union([v.string(), v.instance(RegExp)], 'a string or RegExp'),
   'an array of strings or RegExps',
@@ -51,8 +51,7 @@ const whole = v.pipe(
   v.check((value) => Number.isSafeInteger(value) && value >= 1, 'a whole number >= 1'),
 );
 
-export const shapesSchema = v.record(
-  v.string(),
+export const shapesSchema = recordOf(
   v.array(v.number('a number'), 'an array of numbers'),
   'an object of dims by input',
 );
@@ -62,11 +61,13 @@ export const sparsitySchema = v.pipe(
   v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
 );
 
-const schema = optionsObject({
+/** The options of planning, for schemas of functions that plan among other things. */
+export const structuredEntries = {
   sparsity: sparsitySchema,
-  kinds: v.optional(v.array(v.picklist(kinds, `one of ${kinds.join(', ')}`), 'an array of kinds'), () => [
-    ...kinds.slice(0, 3),
-  ]),
+  kinds: v.optional(
+    v.array(v.picklist(unitKinds, `one of ${unitKinds.join(', ')}`), 'an array of kinds'),
+    () => [...unitKinds.slice(0, 3)],
+  ),
   measure: v.optional(
     v.picklist(['units', 'parameters', 'multiplyAdds'], 'one of units, parameters, multiplyAdds'),
     'units',
@@ -84,7 +85,9 @@ const schema = optionsObject({
   include: v.optional(matchers),
   exclude: v.optional(matchers, []),
   shapes: v.optional(shapesSchema, {}),
-});
+};
+
+const schema = optionsObject(structuredEntries);
 
 /** @throws EspalierError ERR_ESPALIER_ARGUMENT when an option is unknown, missing or out of range. */
 export function parseStructuredOptions(options: unknown): ResolvedStructuredOptions {

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { EspalierError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
-import { optionsObject, parseOptions } from '../../options.js';
+import { optionsObject, parseOptions, recordOf } from '../../options.js';
 import { flagLowest } from '../rank.js';
 import type { Shapes } from './analyze.js';
 import { findBlocks, parametersOf, type ResidualBlock, withoutBlocks } from './blocks.js';
@@ -28,9 +28,11 @@ export interface BlockPlan {
   readonly parameters: { readonly before: number; readonly after: number };
 }
 
+export const blockScoresSchema = recordOf(v.number('a number'), 'an object of scores by block');
+
 const schema = optionsObject({
   sparsity: sparsitySchema,
-  scores: v.record(v.string(), v.number('a number'), 'an object of scores by block'),
+  scores: blockScoresSchema,
   shapes: v.optional(shapesSchema, {}),
 });
 

@@ -1,8 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import {
   countNetwork,
   type Meter,
   measureTimes,
+  type PruneState,
+  PruneStateFile,
   predictedTime,
   pruneStructuredToTarget,
   pruneToTarget,
@@ -124,6 +129,59 @@ describe('the table of times', () => {
       expect(points.every(({ milliseconds }) => milliseconds > 0)).toBe(true);
       expect(points[0]?.format).toBe('dense');
     }
+  });
+});
+
+describe('an interrupted run towards a target', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-target-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Runs with a state; the step of this number, of measurements and layers, is interrupted. */
+  async function run(path: string, interruptedAt = Number.POSITIVE_INFINITY) {
+    const file = await PruneStateFile.open(path);
+    const own = fakeMeter();
+    const counts = { measured: 0, layers: 0 };
+    const step = (kind: keyof typeof counts) => {
+      if (counts.measured + counts.layers === interruptedAt) throw new Error('interrupted');
+      counts[kind]++;
+    };
+    const meter: Meter = {
+      steps: (content) => {
+        step('measured');
+        return own.steps(content);
+      },
+      amount: (content, quantity) => {
+        step('measured');
+        return own.amount(content, quantity);
+      },
+    };
+    const state: PruneState = {
+      begin: (key) => file.begin(key),
+      get: (weight) => file.get(weight),
+      set: (...layer) => {
+        step('layers');
+        return file.set(...layer);
+      },
+      measured: (index) => file.measured(index),
+      setMeasured: (...measurement) => file.setMeasured(...measurement),
+    };
+    const options = { target: { p99Milliseconds: 21 }, method: 'sparsegpt', threads: 1 } as const;
+    const result = await pruneToTarget(graph, samples, { ...options, meter, state })
+      .catch((error: Error) => error)
+      .finally(() => file.close());
+    return { result, ...counts };
+  }
+
+  test.each([2, 9, 12, 14])('at step %d goes on from there, with the same result', async (at) => {
+    const whole = await run(join(folder, 'whole'));
+    const path = join(folder, String(at));
+    const first = await run(path, at);
+    expect(first.result).toEqual(new Error('interrupted'));
+    const second = await run(path);
+    expect(second.result).toEqual(whole.result);
+    expect(first.measured + second.measured).toBe(whole.measured);
+    expect(first.layers + second.layers).toBe(whole.layers);
+    rmSync(join(folder, 'whole'));
   });
 });
 
