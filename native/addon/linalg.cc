@@ -76,7 +76,7 @@ class Arguments {
 // not fit: a process that prunes would take twice the memory it uses.
 void KeepNoFreeMemory() {
 #if defined(__GLIBC__)
-  constexpr int kLeast = 1 << 20;  // bytes
+  constexpr int kLeast = 1 << 17;  // bytes: activations of a layer too
   static const int done = mallopt(M_MMAP_THRESHOLD, kLeast);
   static_cast<void>(done);
 #endif

@@ -125,6 +125,7 @@ export class Moments {
       }
     }
     mirror(this.gram, this.meanX.length);
+    freeArrays(this.#x, this.#y, this.#c); // no more rows come
   }
 
   /** Gives the memory back: the moments are not to be used again. */
@@ -139,7 +140,9 @@ export class Moments {
     this.rows += rows;
     const x = this.#x.subarray(0, rows * this.meanX.length);
     await this.#addBatch(x, x, this.meanX, this.gram);
-    await this.#addBatch(await this.#project(rows), x, this.meanY, this.cross);
+    const y = await this.#project(rows);
+    await this.#addBatch(y, x, this.meanY, this.cross);
+    if (y !== this.#y) freeArrays(y);
     await this.#addBatch(this.#c, x, this.meanC, this.corrections);
   }
 
@@ -152,7 +155,9 @@ export class Moments {
     const { linalg, isa, threads } = this.#resources;
     const a = this.#y.subarray(0, rows * depth);
     await linalg.addOuterProduct({ a, b: projection, product, rows, depth, cols, isa, threads });
-    return Float32Array.from(product);
+    const outputs = new Float32Array(product);
+    freeArrays(product);
+    return outputs;
   }
 
   /** Adds a batch to its sums, and its products with x. */

@@ -49,8 +49,8 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
   /** How strongly the refit holds on to the dense weights, in the same unit. Default: 0.01. */
   readonly ridge?: number | undefined;
   /**
-   * Activations that are kept between layers, in bytes; beyond it they are computed again. Default: half the size of the
-   * model, at least 32 MiB. The result does not depend on it.
+   * Activations that are kept between layers, in bytes; beyond it they are computed again. Default: a quarter of the size
+   * of the model, 64 MiB for models below that. The result does not depend on it.
    */
   readonly activationBytes?: number | undefined;
   /** Gradients by weight name, for the methods that need them. */

@@ -1,5 +1,5 @@
 import type { Graph } from '../graph/graph.js';
-import { loadAddon } from '../native/addon.js';
+import { freeArrays, loadAddon } from '../native/addon.js';
 import { unitCount } from '../prune/mask.js';
 import { type PlannedLayer, type PruningPlan, plannedLayer } from '../prune/plan.js';
 import type { PruningTarget } from '../prune/targets.js';
@@ -88,6 +88,7 @@ export class CalibratedRun {
       const dense = orderedWeights(this.#dense, layer);
       const options = this.#solveOptions(target, this.#hasBias(targets), places[i] as Place);
       const result = await solveLayer(layer, dense, moments, options, this.#resources);
+      freeArrays(dense);
       await state?.set(layer.weight, result);
       solved.push(result);
       onProgress(0.8 + (0.2 * (i + 1)) / targets.length);

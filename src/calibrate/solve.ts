@@ -99,7 +99,9 @@ async function solveGroup(
   const removed = options.removed ?? new Uint8Array(unitCount({ ...layer, groups: 1 }, options.pattern));
   let weights = dense;
   if (chooser !== undefined) {
-    const guess = refit ? await fitted(new Uint8Array(rows * cols).fill(1)) : dense.slice();
+    const all = new Uint8Array(rows * cols).fill(1);
+    const guess = refit ? await fitted(all) : dense.slice();
+    freeArrays(all);
     clearDead(guess, gram, cols);
     const { rows: unitRows, columns: unitCols } = blockOf(options.pattern);
     const { kept = 0, of = 0 } = keptOfEvery(options.pattern) ?? {};

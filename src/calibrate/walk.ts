@@ -24,10 +24,16 @@ export interface WalkOptions {
   readonly free: boolean;
 }
 
-/** The bytes of activations that are kept when nobody says how many: half the constants of a graph, at least 32 MiB. */
+/** Of smaller models activations are what takes memory, and running again what takes time. */
+const smallModel = 2 ** 26; // bytes
+
+/**
+ * The bytes of activations that are kept when nobody says how many: a quarter of a graph's constants, so that with the
+ * pruned graph and the matrices of a layer a run takes about three times the model; of a small model as much as 64 MiB.
+ */
 export function keptBytes(graph: Graph): number {
   const bytes = [...graph.constants.values()].reduce((sum, data) => sum + data.bytes.length, 0);
-  return Math.max(bytes / 2, 2 ** 25);
+  return bytes < smallModel ? smallModel : bytes / 4;
 }
 
 /**

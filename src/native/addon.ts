@@ -166,10 +166,10 @@ export function loadAddon(): NativeAddon {
 
 /**
  * Frees arrays that nothing needs any more now: the collector sees small objects and would take its time. Not small
- * arrays, whose buffer Node may share among many.
+ * arrays, whose buffer Node may share among many (those of its pool, of 8 KiB).
  */
 export function freeArrays(...arrays: readonly ArrayBufferView[]): void {
-  const large = 2 ** 20; // bytes
+  const large = 2 ** 16; // bytes
   for (const buffer of new Set(arrays.map((array) => array.buffer)))
     if (buffer.byteLength >= large) loadAddon().freeBuffer(buffer);
 }
