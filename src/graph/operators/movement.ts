@@ -233,7 +233,7 @@ interface Span {
   readonly count: number;
 }
 
-/** What a Slice takes along each axis: starts, ends, axes and steps clamp as Python's slices do. */
+/** What a Slice takes along each axis: starts, ends, axes and steps clamp as the specification says. */
 function sliceSpans(context: OperatorContext): Span[] {
   const dims = context.dims(0);
   const starts = context.numbers(1);
@@ -251,11 +251,14 @@ function sliceSpans(context: OperatorContext): Span[] {
     if (i < 0) return { start: 0, step: 1, count: size };
     const step = steps[i] ?? 1;
     if (step === 0) throw context.shapeError('a step of 0');
-    // Going backwards, the first element is the last one that exists, and the end may lie before the first.
+    if (size === 0) return { start: 0, step, count: 0 };
+    // Going backwards, the last element is the first one at most, unlike in Python the first at least, and the end may
+    // lie before it.
     const [least, most] = step > 0 ? [0, size] : [-1, size - 1];
-    const clamp = (value: number) => Math.max(least, Math.min(most, value < 0 ? value + size : value));
-    const start = clamp(starts[i] ?? 0);
-    const count = Math.max(0, Math.ceil((clamp(ends[i] ?? 0) - start) / step));
+    const clamp = (value: number, low: number) =>
+      Math.max(low, Math.min(most, value < 0 ? value + size : value));
+    const start = clamp(starts[i] ?? 0, 0);
+    const count = Math.max(0, Math.ceil((clamp(ends[i] ?? 0, least) - start) / step));
     return { start, step, count };
   });
 }
