@@ -9,6 +9,7 @@ import { determinants } from './determinant.js';
 import { einsums } from './einsum.js';
 import { masks } from './masks.js';
 import { norms } from './norms.js';
+import { pads } from './pads.js';
 import { poolings } from './poolings.js';
 import { positions } from './positions.js';
 import { quantized } from './quantized.js';
@@ -30,6 +31,7 @@ export const decompositions: ReadonlyMap<string, Decomposition> = new Map([
     einsums,
     masks,
     norms,
+    pads,
     poolings,
     positions,
     quantized,

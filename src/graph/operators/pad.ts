@@ -3,10 +3,10 @@ import { choiceAttribute } from '../attributes.js';
 import type { OperatorContext, TypeAndDims } from './definition.js';
 import { copyStrided, rowMajorStrides, walk } from './strided.js';
 
-const modes = ['constant', 'reflect', 'edge', 'wrap'] as const;
+export const padModes = ['constant', 'reflect', 'edge', 'wrap'] as const;
 
 /** Elements a Pad adds before (and, negative, removes from) each axis, and after it. */
-function padsOf(context: OperatorContext): { begin: number[]; end: number[] } {
+export function padsOf(context: OperatorContext): { begin: number[]; end: number[] } {
   const rank = context.dims(0).length;
   const pads = context.numbers(1);
   const axes = context.has(3)
@@ -26,7 +26,7 @@ function padsOf(context: OperatorContext): { begin: number[]; end: number[] } {
 
 export function padInfer(context: OperatorContext): TypeAndDims[] {
   const { begin, end } = padsOf(context);
-  const mode = choiceAttribute(context.node, 'mode', modes, 'constant');
+  const mode = choiceAttribute(context.node, 'mode', padModes, 'constant');
   const dims = context.dims(0).map((dim, axis) => {
     const [before, after] = [begin[axis] ?? 0, end[axis] ?? 0];
     const longest = Math.max(before, after);
@@ -54,7 +54,7 @@ export function padEvaluate(context: OperatorContext, outputs: readonly TypeAndD
   const width = bytesPerElement[type];
   const source = context.known(0).bytes;
   const target = new Uint8Array(elementCount(dims) * width);
-  const mode = choiceAttribute(context.node, 'mode', modes, 'constant');
+  const mode = choiceAttribute(context.node, 'mode', padModes, 'constant');
   const own = context.dims(0);
   const from = rowMajorStrides(own);
   const to = rowMajorStrides(dims);
