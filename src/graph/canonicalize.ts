@@ -36,6 +36,7 @@ export function canonicalize(graph: Graph): Graph {
   const constants = new Map(graph.constants);
   const canonicalizer = new Canonicalizer(graph, {
     rank: (value) => constants.get(value)?.dims.length,
+    known: (value) => constants.get(value),
     constant: (name, data) => constants.set(name, data),
   });
   const nodes = graph.nodes.flatMap((node) => canonicalizer.upgrade(node));
@@ -51,12 +52,14 @@ export class Canonicalizer {
 
   /**
    * @param options.rank number of axes of a value, where known: better forms of some nodes follow from it
+   * @param options.known a value that is constant
    * @param options.constant takes a constant that an upgrade creates
    */
   constructor(
     graph: Graph,
     options: {
       readonly rank: (value: string) => number | undefined;
+      readonly known: (value: string) => TensorData | undefined;
       readonly constant: (name: string, data: TensorData) => void;
     },
   ) {
@@ -77,6 +80,7 @@ export class Canonicalizer {
     this.#context = {
       opset,
       rank: options.rank,
+      known: options.known,
       isUsed: (value) => this.#used.has(value),
       fresh,
       constant: (node, hint, data) => {

@@ -103,6 +103,7 @@ class Specializer implements Host {
     }
     this.#canonicalizer = new Canonicalizer(graph, {
       rank: (value) => this.#values.get(value)?.dims.length,
+      known: (value) => this.#constants.get(value),
       constant: (name, data) => this.define(name, data),
     });
     for (const [name, data] of inputValues) {

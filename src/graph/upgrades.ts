@@ -8,7 +8,7 @@ import {
   intValue,
   stringValue,
 } from './attributes.js';
-import { fromNumbers, int64List } from './data.js';
+import { fromNumbers, int64List, readNumbers } from './data.js';
 import type { Attribute, Node, TensorData } from './graph.js';
 
 /** What an upgrade may ask and create. */
@@ -17,6 +17,8 @@ export interface UpgradeContext {
   readonly opset: number;
   /** Number of axes of a value, where known. */
   readonly rank: (value: string) => number | undefined;
+  /** The value, where it is constant. */
+  readonly known: (value: string) => TensorData | undefined;
   /** Whether a node or a graph output reads the value. */
   readonly isUsed: (value: string) => boolean;
   /** Adds a constant, named after the node. */
@@ -102,8 +104,8 @@ export const upgrades: Readonly<Record<string, Upgrade>> = {
       scales === undefined ? (node.inputs[1] ?? '') : context.constant(node, 'scales', floatList(scales));
     return [asymmetricResize(node, scaled)];
   },
-  Resize: (node, { opset }) => {
-    if (opset < 11) return [asymmetricResize(node, node.inputs[1] ?? '')];
+  Resize: (node, context) => {
+    if (context.opset < 11) return resizeOfOpset10(node, context);
     // Only tf_crop_and_resize reads the region of interest, though opset 11 asks for it always.
     const mode = node.attributes.get('coordinate_transformation_mode');
     const crops = mode?.kind === 'string' && mode.value === 'tf_crop_and_resize';
@@ -198,6 +200,30 @@ function asymmetricResize(node: Node, scales: string): Node {
       ['nearest_mode', stringValue('floor')],
     ]),
   };
+}
+
+/** Axes that shrink round coordinates up, and those that grow round them down, one node for each kind. */
+function resizeOfOpset10(node: Node, context: UpgradeContext): readonly Node[] {
+  const [x = '', scales = ''] = node.inputs;
+  const data = context.known(scales);
+  const factors = data === undefined ? [] : readNumbers(data);
+  const grown = asymmetricResize(node, scales);
+  if (factors.every((factor) => factor >= 1)) return [grown];
+  const part = (inputs: string[], output: string, rounding: string): Node => ({
+    ...withAttributes(grown, { nearest_mode: stringValue(rounding) }),
+    inputs,
+    outputs: [output],
+  });
+  const [y = ''] = node.outputs;
+  if (factors.every((factor) => factor <= 1)) return [part([x, '', scales], y, 'ceil')];
+  const [down, up] = [Math.min, Math.max].map((of, i) =>
+    context.constant(node, i === 0 ? 'down' : 'up', floatList(factors.map((factor) => of(factor, 1)))),
+  ) as [string, string];
+  const smaller = context.fresh(node, 'smaller');
+  return [
+    { ...part([x, '', down], smaller, 'ceil'), name: context.fresh(node, 'Resize') },
+    part([smaller, '', up], y, 'floor'),
+  ];
 }
 
 /** Turns attributes into constants that follow the first input; one the node does not have is left out. */

@@ -140,6 +140,26 @@ const forms: readonly { readonly name: string; readonly opsets: readonly number[
       parts: one('Resize', { mode: 'nearest' }, { s: floats([4], [1, 1, 0.5, 1.7]) }),
     },
     {
+      name: 'Resize scales that shrink round up',
+      opsets: [10],
+      parts: one('Resize', { mode: 'nearest' }, { s: floats([4], [1, 1, 0.6, 0.7]) }),
+    },
+    {
+      name: 'Resize one axis smaller, one larger',
+      opsets: [10],
+      parts: one('Resize', { mode: 'nearest' }, { s: floats([4], [1, 1, 0.6, 2.3]) }),
+    },
+    {
+      name: 'Slice backwards from before the first',
+      opsets: [11, 21],
+      parts: one('Slice', {}, { a: ints([-9]), b: ints([-9]), c: ints([3]), d: ints([-1]) }),
+    },
+    {
+      name: 'Pad with what a crop leaves',
+      opsets: [13, 21],
+      parts: one('Pad', { mode: 'reflect' }, { pads: ints([0, 0, -1, 2, 0, 1, 2, -1]) }),
+    },
+    {
       name: 'Resize linear scales',
       opsets: [11, 13, 18, 21],
       parts: one('Resize', { mode: 'linear' }, { roi: floats([0], []), s: floats([4], [1, 1, 2, 0.6]) }),

@@ -41,7 +41,7 @@ export function inputPosition(
 export function nearestPosition(coordinate: number, size: number, mode: NearestMode): number {
   const whole = {
     floor: Math.floor(coordinate),
-    ceil: Math.ceil(coordinate),
+    ceil: Math.ceil(Math.fround(coordinate)), // 7 / 0.7 is 10 in float32
     round_prefer_floor: Math.ceil(coordinate - 0.5),
     round_prefer_ceil: Math.floor(coordinate + 0.5),
   }[mode];

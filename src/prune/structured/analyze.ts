@@ -66,6 +66,7 @@ function canonical(model: Graph, inputDims: ReadonlyMap<string, readonly number[
   const { values } = inferValues(model, inputDims);
   const constants = new Map(model.constants);
   const canonicalizer = new Canonicalizer(model, {
+    known: (value) => model.constants.get(value),
     rank: (value) => values.get(value)?.dims.length ?? constants.get(value)?.dims.length,
     constant: (name, data) => constants.set(name, data),
   });
