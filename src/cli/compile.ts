@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type CompiledWeight, compileModel } from '../esp/compile_model.js';
-import { readOnnx } from '../formats/onnx/index.js';
+import { readModel } from '../esp/read_model.js';
 import type { Needs } from '../options.js';
 import { type Isa, isaNames } from '../session_options.js';
 import { type WeightStorage, weightStorages } from '../sparse/weight_formats.js';
@@ -30,7 +30,7 @@ export function addCompile(program: Command, io: Io): void {
   const command = program
     .command('compile')
     .description('turn a model into one file with packed weights, which opens at once')
-    .argument('<model>', 'an ONNX model')
+    .argument('<model>', 'an ONNX model or a compiled one')
     .requiredOption('-o, --output <file>', 'the compiled model (.esp)', outputFile)
     .option(
       '--shape <name=dims>',
@@ -61,7 +61,7 @@ export function addCompile(program: Command, io: Io): void {
       refuseIdleFlags(command, needs);
       await checkFolder(output);
       await checkWritable(output, force);
-      const graph = await readOnnx(model);
+      const graph = await readModel(model);
       const shapes = readShapes(
         shape,
         graph.inputs.map(({ name }) => name),

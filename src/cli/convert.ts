@@ -1,8 +1,9 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { EspalierError } from '../errors.js';
+import { openModelOrTensors } from '../esp/read_model.js';
 import { encodeAs, formatOfName } from '../formats/convert.js';
-import { type FileContent, openFile, tensorsOf } from '../formats/open.js';
+import { type FileContent, tensorsOf } from '../formats/open.js';
 import { encodeShards } from '../formats/safetensors/index.js';
 import { readTensors } from '../formats/tensor_files.js';
 import { loadWeights } from '../graph/load_weights.js';
@@ -37,7 +38,7 @@ const needs: Needs<Asked> = {
 export function addConvert(program: Command, io: Io): void {
   const command = addOnnxOutput(program.command('convert'))
     .description('write a model or its tensors in another format: .onnx, .safetensors, .npz, .npy')
-    .argument('<input>', 'an ONNX model, or tensors: safetensors, its index, .npz, .npy')
+    .argument('<input>', 'an ONNX model, a compiled one, or tensors: safetensors, its index, .npz, .npy')
     .argument('<output>', 'the file to write; its name says the format', outputFile)
     .option('--weights <file>', "tensors by name in the place of the model's own weights")
     .option(
@@ -67,7 +68,7 @@ export function addConvert(program: Command, io: Io): void {
 }
 
 async function readInput(input: string, given: ConvertArguments): Promise<FileContent> {
-  const content = await openFile(input);
+  const content = await openModelOrTensors(input);
   if (given.weights === undefined) return content;
   if (content.format !== 'onnx') {
     throw new EspalierError(

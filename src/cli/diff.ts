@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { EspalierError } from '../errors.js';
+import { openModelOrTensors } from '../esp/read_model.js';
 import {
   diffStructure,
   diffTensors,
@@ -9,7 +10,7 @@ import {
 } from '../evaluate/diff.js';
 import { diffOutputs, type OutputDiff } from '../evaluate/diff_outputs.js';
 import type { Difference } from '../evaluate/difference.js';
-import { type FileContent, openFile, tensorsOf } from '../formats/open.js';
+import { type FileContent, tensorsOf } from '../formats/open.js';
 import type { Needs } from '../options.js';
 import { InferenceSession } from '../session.js';
 import { dims, percent, printable, table } from '../text.js';
@@ -47,14 +48,14 @@ export function addDiff(program: Command, io: Io): void {
   const command = addSessionOptions(
     program.command('diff').description('say how two models, or two files of tensors, differ'),
   )
-    .argument('<a>', 'an ONNX model, or tensors: safetensors, its index, .npz, .npy')
+    .argument('<a>', 'an ONNX model, a compiled one, or tensors: safetensors, its index, .npz, .npy')
     .argument('<b>', 'the file to compare with it')
     .option('--input <name=file>', 'a .bin, .npy or .json file for an input; others are random', collect, [])
     .option('--no-run', 'do not run the models to compare their outputs')
     .option('--json', 'print JSON')
     .action(async (a: string, b: string, given: DiffArguments) => {
       refuseIdleFlags(command, needs);
-      const [ours, theirs] = [await openFile(a), await openFile(b)];
+      const [ours, theirs] = [await openModelOrTensors(a), await openModelOrTensors(b)];
       const progress = showProgress(io, 'diff');
       let tensors: TensorDiff[];
       try {

@@ -12,7 +12,7 @@ import {
 } from '../calibrate/index.js';
 import { EspalierError } from '../errors.js';
 import { compileModel } from '../esp/index.js';
-import { readOnnx } from '../formats/onnx/index.js';
+import { readModel } from '../esp/read_model.js';
 import type { Graph } from '../graph/graph.js';
 import { withHistory } from '../graph/history.js';
 import { checkInputs } from '../graph/static_inputs.js';
@@ -42,7 +42,7 @@ export function addPrune(program: Command, io: Io): void {
     .description(
       'set the least important weights of a model to zero, or remove channels, neurons, heads or blocks',
     )
-    .argument('<model>', 'an ONNX model');
+    .argument('<model>', 'an ONNX model or a compiled one');
   addOnnxOutput(addStructuredOptions(addCalibrationOptions(addPruneOptions(command))))
     .option('--force', 'replace an existing output file')
     .option('--json', 'print JSON')
@@ -50,7 +50,7 @@ export function addPrune(program: Command, io: Io): void {
       const { output, force = false, json } = given;
       await checkFolder(output);
       await checkWritable(output, force);
-      const graph = await readOnnx(model);
+      const graph = await readModel(model);
       const stages = await stagesOf(command, graph);
       if (isCompiled(output)) checkInputs(graph, new Map(Object.entries(shapesOf(graph, given.shape))));
       const { pruned, results } = await runStages(graph, stages, given, io);

@@ -6,7 +6,7 @@ import {
   sensitivityPicture,
 } from '../calibrate/index.js';
 import { errorCurve } from '../calibrate/sensitivity/report.js';
-import { readOnnx } from '../formats/onnx/index.js';
+import { readModel } from '../esp/read_model.js';
 import { type Needs, parseMatcher } from '../options.js';
 import { valueAt } from '../prune/curves.js';
 import { type ImportanceName, importanceNames, methodTraits } from '../prune/methods.js';
@@ -47,7 +47,7 @@ export function addSensitivity(program: Command, io: Io): void {
   const command = program
     .command('sensitivity')
     .description('prune each layer alone, and measure what that does to the outputs on data')
-    .argument('<model>', 'an ONNX model')
+    .argument('<model>', 'an ONNX model or a compiled one')
     .requiredOption(
       '--calibration <file>',
       'npz or safetensors: one array per model input, samples along the first axis',
@@ -81,7 +81,7 @@ export function addSensitivity(program: Command, io: Io): void {
         await checkFolder(file);
         await checkWritable(file, force);
       }
-      const graph = await readOnnx(model);
+      const graph = await readModel(model);
       const samples = await readSamples(given.calibration, graph);
       const gradients = await readGradients(given.gradients);
       const progress = showProgress(io, 'sensitivity');

@@ -4,3 +4,4 @@ export {
   type CompileOptions,
   compileModel,
 } from './compile_model.js';
+export { readModel } from './read_model.js';

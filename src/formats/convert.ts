@@ -38,10 +38,9 @@ export function encodeAs(content: FileContent, format: WrittenFormat): Uint8Arra
 export function formatOfName(file: string): WrittenFormat {
   const format = writtenFormats.find((name) => file.toLowerCase().endsWith(`.${name}`));
   if (format !== undefined) return format;
-  throw wrong(
-    `a name that ends with ${writtenFormats.map((name) => `.${name}`).join(', ')}`,
-    JSON.stringify(file),
-  );
+  const endings = writtenFormats.map((name) => `.${name}`).join(', ');
+  const hint = file.toLowerCase().endsWith('.esp') ? '; "espalier compile" writes .esp' : '';
+  throw wrong(`a name that ends with ${endings}`, `${JSON.stringify(file)}${hint}`);
 }
 
 function wrong(expected: string, got: string): EspalierError {

@@ -1,6 +1,9 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readTensors } from '../../src/formats/index.js';
+import { readOnnx } from '../../src/formats/onnx/index.js';
+import { historyOf } from '../../src/graph/history.js';
 import { cli, modelFolder } from './models.js';
 
 let folder = '';
@@ -51,6 +54,44 @@ describe('compile', () => {
     expect(explained.layers.map(({ format }: { format: string }) => format)).toEqual(
       report.weights.map(({ format }: { format: string }) => format),
     );
+  });
+
+  test('writes a model that convert, diff, prune and compile read again, to the bit', async () => {
+    const [file, back, again] = [at('c.esp'), at('c.onnx'), at('c2.esp')] as const;
+    const shape = ['--shape', 'x=1,32'];
+    expect((await cli('compile', at('pruned.onnx'), ...shape, '-o', file)).code).toBe(0);
+    expect((await cli('convert', file, back)).code).toBe(0);
+    const [before, after] = [await readOnnx(at('pruned.onnx')), await readOnnx(back)];
+    expect(after.nodes).toEqual(before.nodes);
+    expect(historyOf(after)).toBe(historyOf(before));
+    for (const [name, { bytes }] of before.constants) expect(after.constants.get(name)?.bytes).toEqual(bytes);
+    expect((await cli('convert', file, at('c.safetensors'))).code).toBe(0);
+    expect([...(await readTensors(at('c.safetensors'))).keys()]).toEqual([...before.constants.keys()]);
+
+    const report = JSON.parse((await cli('diff', at('pruned.onnx'), file, ...shape, '--json')).out);
+    expect(report.structure).toEqual({ interface: [], onlyInA: [], onlyInB: [], changed: [] });
+    for (const { difference } of [...report.tensors, ...report.outputs])
+      expect(difference).toEqual({ max: 0, relative: 0, share: 0 });
+
+    expect((await cli('compile', file, ...shape, '-o', again)).code).toBe(0);
+    expect(await readFile(again)).toEqual(await readFile(file));
+    const sparser = ['--sparsity', '0.9', '--pattern', '16x1', '-o', at('c9.onnx')];
+    expect((await cli('prune', file, ...sparser)).code).toBe(0);
+    expect(JSON.parse(historyOf(await readOnnx(at('c9.onnx'))) ?? '')).toMatchObject([
+      { sparsity: 0.75 },
+      { sparsity: 0.9 },
+    ]);
+    const refused = await cli('convert', back, at('c3.esp'));
+    expect(refused).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('"espalier compile" writes .esp'),
+    });
+
+    const bytes = await readFile(file);
+    bytes[bytes.length - 100] = (bytes[bytes.length - 100] as number) ^ 1;
+    await writeFile(at('damaged.esp'), bytes);
+    const damaged = await cli('convert', at('damaged.esp'), at('d.onnx'));
+    expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining('the file is damaged') });
   });
 
   test('says what is wrong, and keeps files', async () => {
