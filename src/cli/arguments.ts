@@ -49,6 +49,15 @@ export function outputFile(text: string): string {
   throw new InvalidArgumentError('Expected the name of a file.');
 }
 
+/** {@link outputFile}, but none that ends like files of other formats: their readers would not know what it is. */
+export function outputFileNot(...endings: readonly string[]): (text: string) => string {
+  return (text) => {
+    const ending = endings.find((other) => text.toLowerCase().endsWith(other));
+    if (ending === undefined) return outputFile(text);
+    throw new InvalidArgumentError(`Expected the name of a model, and "espalier convert" for ${ending}.`);
+  };
+}
+
 /** Reads a whole number that is at least `least`. */
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {

@@ -5,7 +5,7 @@ import type { Needs } from '../options.js';
 import { type Isa, isaNames } from '../session_options.js';
 import { type WeightStorage, weightStorages } from '../sparse/weight_formats.js';
 import { bytes, percent, table } from '../text.js';
-import { collect, outputFile, readShapes, wholeNumber } from './arguments.js';
+import { collect, outputFileNot, readShapes, wholeNumber } from './arguments.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { refuseIdleFlags } from './idle.js';
 import { type Io, print } from './io.js';
@@ -31,7 +31,11 @@ export function addCompile(program: Command, io: Io): void {
     .command('compile')
     .description('turn a model into one file with packed weights, which opens at once')
     .argument('<model>', 'an ONNX model or a compiled one')
-    .requiredOption('-o, --output <file>', 'the compiled model (.esp)', outputFile)
+    .requiredOption(
+      '-o, --output <file>',
+      'the compiled model (.esp)',
+      outputFileNot('.onnx', '.npz', '.npy'),
+    )
     .option(
       '--shape <name=dims>',
       'dims of an input in most runs, such as x=1,3,48,320; repeat for more inputs',

@@ -14,7 +14,7 @@ import { type PruneScope, pruneScopes } from '../prune/options.js';
 import { type ScheduleName, scheduleNames } from '../prune/schedule.js';
 import type { Shapes } from '../prune/structured/index.js';
 import { type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
-import { collect, finiteNumber, outputFile, readShapes, wholeNumber } from './arguments.js';
+import { collect, finiteNumber, outputFileNot, readShapes, wholeNumber } from './arguments.js';
 import type { OnnxOutputArguments } from './onnx_output.js';
 import { addTargetOptions, type TargetArguments } from './target.js';
 
@@ -64,7 +64,7 @@ export function addPruneOptions(command: Command): Command {
     .requiredOption(
       '-o, --output <file>',
       'the pruned model: .onnx, or .esp to compile it as well',
-      outputFile,
+      outputFileNot('.safetensors', '.npz', '.npy'),
     )
     .option(
       '--pattern <pattern>',

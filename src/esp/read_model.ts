@@ -1,7 +1,7 @@
 import { readOnnx } from '../formats/onnx/index.js';
 import { type FileContent, openFile } from '../formats/open.js';
 import type { Graph } from '../graph/graph.js';
-import { isCompiledFile, openEsp } from './open.js';
+import { isCompiledFile, isEsp, openEsp } from './open.js';
 
 /**
  * The graph of an ONNX model or of a compiled one, whose weights are unpacked when something asks for their bytes: they
@@ -10,15 +10,14 @@ import { isCompiledFile, openEsp } from './open.js';
  *   compiled model without the addon
  */
 export async function readModel(path: string): Promise<Graph> {
-  return (await compiledGraph(path)) ?? readOnnx(path);
+  return (await isEsp(path)) ? readCompiled(path) : readOnnx(path);
 }
 
 /** {@link openFile}, which sees the packed sections of a compiled model as tensors, with its graph instead. */
 export async function openModelOrTensors(path: string): Promise<FileContent> {
-  const graph = await compiledGraph(path);
-  return graph === undefined ? openFile(path) : { format: 'onnx', graph };
+  return (await isCompiledFile(path)) ? { format: 'onnx', graph: readCompiled(path) } : openFile(path);
 }
 
-async function compiledGraph(path: string): Promise<Graph | undefined> {
-  return (await isCompiledFile(path)) ? openEsp(path, { verify: true }).graph : undefined;
+function readCompiled(path: string): Graph {
+  return openEsp(path, { verify: true }).graph;
 }

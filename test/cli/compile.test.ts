@@ -87,6 +87,17 @@ describe('compile', () => {
       err: expect.stringContaining('"espalier compile" writes .esp'),
     });
 
+    for (const args of [
+      ['compile', back, ...shape, '-o', back, '--force'],
+      ['prune', back, '--sparsity', '0.5', '-o', at('c4.safetensors')],
+    ])
+      expect(await cli(...args)).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('the name of a model'),
+      });
+    const weights = await cli('compile', at('c.safetensors'), '-o', at('c5.esp'));
+    expect(weights).toMatchObject({ code: 1, err: expect.stringContaining('got another safetensors file') });
+
     const bytes = await readFile(file);
     bytes[bytes.length - 100] = (bytes[bytes.length - 100] as number) ^ 1;
     await writeFile(at('damaged.esp'), bytes);
