@@ -38,9 +38,9 @@ describe('the size of a compiled model', () => {
     }
   });
 
-  test('without zeros is that of the ONNX file', () => {
+  test('without zeros is that of the ONNX file and a few hundred bytes for each tensor', () => {
     const graph = products();
-    expect(size(graph, 16)).toBeLessThan(exportOnnx(graph).length + 64 * kib);
-    expect(size(graph, 16, 'float16')).toBeLessThan(exportOnnx(graph).length / 2 + 64 * kib);
+    expect(size(graph, 16)).toBeLessThan(exportOnnx(graph).length * 1.001);
+    expect(size(graph, 16, 'float16')).toBeLessThan((exportOnnx(graph).length / 2) * 1.001);
   });
 });
