@@ -3,6 +3,7 @@ import { compile, type PlanStore } from '../compile/compile.js';
 import { matricesOf } from '../compile/lower/weights.js';
 import { splitGraph } from '../graph/cut.js';
 import type { Graph, TensorData } from '../graph/graph.js';
+import { InputValuesNeeded } from '../graph/input_values.js';
 import { findLayers, isDepthwise, type Layer, layerWeights } from '../graph/layers.js';
 import { UnknownValueError } from '../graph/operators/definition.js';
 import { analyzeLayer, type LayerAnalysis } from '../sparse/analyze.js';
@@ -51,7 +52,8 @@ export function chooseFormats(
       const known = planned.get(data);
       if (known !== undefined && known.analysis.op === layer.op && covers(known.matrices, layer))
         return { layer, ...known, choice: preferred(known.choice, known.analysis) };
-      // Without tokens, a layer that the plan for the shapes made something else of: one of low rank, for instance.
+      // Without tokens, a layer that the plan for the shapes made something else of, one of low rank for instance, or
+      // one of a model that has no plan for shapes alone.
       const n = 'tokens' in target ? target.tokens : 1;
       const analysis = analyzeLayer(graph, layer);
       const choice = preferred(chooseFormat(analysis, { ...context, n, batch: 1 }), analysis);
@@ -99,11 +101,15 @@ function choicesInPlan(
   return planned;
 }
 
-/** Compiles the graph, up to what depends on values that a run computes: the first stage of a session. */
+/**
+ * Compiles the graph, up to what depends on values that a run computes: the first stage of a session. Nothing where it
+ * depends on values of inputs, of which there are only dims.
+ */
 function compileStart(graph: Graph, shapes: ReadonlyMap<string, readonly number[]>, store: PlanStore): void {
   try {
     compile(graph, shapes, store);
   } catch (error) {
+    if (error instanceof InputValuesNeeded) return;
     const parts = error instanceof UnknownValueError ? splitGraph(graph, error.value) : undefined;
     if (parts === undefined) throw error;
     const names = parts.first.inputs.map(({ name }) => name);

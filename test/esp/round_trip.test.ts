@@ -82,6 +82,28 @@ describe('a compiled model', () => {
     expect(tuned.runSync(smallFeed())['y2']?.data.length).toBe(8);
   });
 
+  test('is made for shapes where these alone make no plan', async () => {
+    const { inputs, nodes, ...rest } = smallGraph('batch');
+    const reshape = { name: 'reshape', op: 'Reshape', domain: '', inputs: ['x', 'dims'], outputs: ['flat'] };
+    const graph: Graph = {
+      ...rest,
+      inputs: [...inputs, { name: 'dims', type: 'int64', dims: [2] }],
+      nodes: [
+        { ...reshape, attributes: new Map() },
+        ...nodes.map((node) => ({
+          ...node,
+          inputs: node.inputs.map((name) => (name === 'x' ? 'flat' : name)),
+        })),
+      ],
+    };
+    const bytes = compiled(graph, { shapes: { x: [2, 32] } });
+    using dense = await InferenceSession.create(exportOnnx(graph), { threads: 1 });
+    using packed = await InferenceSession.create(bytes, { threads: 1 });
+    const feeds = { ...smallFeed(2), dims: new Tensor('int64', [2n, 32n], [2]) };
+    expect(packed.runSync(feeds)['y2']?.dims).toEqual([2, 8]);
+    expect(same(packed.runSync(feeds)['y2'], dense.runSync(feeds)['y2'])).toBe(true);
+  });
+
   test('is the same file for the same model', () => {
     const options = { tokens: 1, isa: 'scalar' } as const;
     expect(compiled(smallGraph(), options)).toEqual(compiled(smallGraph(), options));
