@@ -69,14 +69,14 @@ function plainView({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
 /**
  * The path of a file that another one in `folder` names. It has to lie inside that folder, symbolic links followed: a
  * file from a stranger must not read the machine's other files.
- * @param what the file, for messages: `external data`
+ * @param what the file, for messages: `external data`, `shard`
  * @throws EspalierError ERR_ESPALIER_MODEL when it lies outside, _FILE when it is not there
  */
 export function pathInside(folder: string, location: string, what: string): string {
   const outside = () =>
     new EspalierError(
       'ERR_ESPALIER_MODEL',
-      `Expected ${what} inside the model's folder, got location ${JSON.stringify(location)}`,
+      `Expected a path of ${what} inside the model's folder, got location ${JSON.stringify(location)}`,
     );
   if (path.isAbsolute(location) || path.win32.isAbsolute(location) || location.includes('\0'))
     throw outside();

@@ -24,7 +24,7 @@ async function readShards(index: string, bytes: Uint8Array): Promise<Safetensors
   const tensors = new Map<string, TensorData>();
   const metadata: Record<string, string> = {};
   for (const shard of new Set(shardOf.values())) {
-    const file = pathInside(path.dirname(index), shard, 'a shard');
+    const file = pathInside(path.dirname(index), shard, 'shard');
     const found = decodeSafetensors(await readWhole(file, 'shard'), file);
     Object.assign(metadata, found.metadata);
     for (const [name, tensor] of found.tensors) {
