@@ -1,5 +1,5 @@
-import { readBy } from '../graph/cut.js';
 import type { Graph } from '../graph/graph.js';
+import { usedValues } from '../graph/order.js';
 
 /** A point of a walk over a graph in node order: what is looked at there, and which nodes change afterwards. */
 export interface Stop {
@@ -21,7 +21,7 @@ export function frontiersOf(graph: Graph, stops: readonly Stop[]): string[][] {
   for (const { name } of graph.inputs) readers.set(name, []);
   graph.nodes.forEach((node, i) => {
     for (const output of node.outputs) if (output !== '') readers.set(output, []);
-    for (const name of readBy(node)) readers.get(name)?.push(i);
+    for (const name of usedValues(node)) readers.get(name)?.push(i);
   });
   const producers = new Map(graph.nodes.flatMap(({ outputs }, i) => outputs.map((name) => [name, i])));
   const lastViews = new Map(stops.flatMap(({ views }, k) => views.map((name) => [name, k])));
@@ -53,7 +53,7 @@ function useOfNodes(graph: Graph, stops: readonly Stop[]) {
     if (own.length === 0) continue;
     first[i] = Math.min(...own.map((one) => one.first));
     last[i] = Math.max(...own.map((one) => one.last));
-    for (const name of readBy(node)) use(name, first[i] as number, last[i] as number);
+    for (const name of usedValues(node)) use(name, first[i] as number, last[i] as number);
   }
   return { first, last };
 }
@@ -63,7 +63,10 @@ function finalStops(graph: Graph, stops: readonly Stop[]): number[] {
   const changes = new Map(stops.flatMap(({ nodes }, k) => nodes.map((name) => [name, k + 1])));
   const values = new Map<string, number>();
   return graph.nodes.map((node) => {
-    const stop = Math.max(changes.get(node.name) ?? 0, ...readBy(node).map((name) => values.get(name) ?? 0));
+    const stop = Math.max(
+      changes.get(node.name) ?? 0,
+      ...usedValues(node).map((name) => values.get(name) ?? 0),
+    );
     for (const name of node.outputs) values.set(name, stop);
     return stop;
   });

@@ -1,5 +1,6 @@
 import type { DataType } from '../tensor.js';
 import type { Graph, Node, ValueInfo } from './graph.js';
+import { usedValues } from './order.js';
 
 /**
  * The part of a graph that computes `values`, which become its outputs, from its inputs and the values `given`, which
@@ -16,7 +17,7 @@ export function cutGraph(
   for (const node of graph.nodes.toReversed()) {
     if (!node.outputs.some((output) => live.has(output) && !known.has(output))) continue;
     nodes.push(node);
-    for (const name of readBy(node)) live.add(name);
+    for (const name of usedValues(node)) live.add(name);
   }
   const declared = new Map(graph.outputs.map((output) => [output.name, output]));
   const fed = [...graph.inputs, ...given.map((value) => ({ ...value, dims: undefined }))];
@@ -27,14 +28,6 @@ export function cutGraph(
     nodes: nodes.reverse(),
     constants: new Map([...graph.constants].filter(([name]) => live.has(name))),
   };
-}
-
-/** Names of the values that a node reads, by graphs inside its attributes too. */
-export function readBy(node: Node): string[] {
-  const inner = [...node.attributes.values()].flatMap((attribute) =>
-    attribute.kind === 'graph' ? attribute.value.nodes.flatMap(readBy) : [],
-  );
-  return [...node.inputs, ...inner];
 }
 
 /** A graph in two parts that run one after the other. */
@@ -62,7 +55,7 @@ export function splitGraph(graph: Graph, value: string): SplitGraph | undefined 
   const needed = new Set(cutGraph(graph, values).nodes);
   const outputs = graph.outputs.map(({ name }) => name);
   const read = new Set([...values, ...outputs]);
-  for (const node of graph.nodes) if (!needed.has(node)) for (const name of readBy(node)) read.add(name);
+  for (const node of graph.nodes) if (!needed.has(node)) for (const name of usedValues(node)) read.add(name);
   const between = [...needed].flatMap((node) =>
     node.outputs.filter((name) => varying.has(name) && read.has(name)),
   );
@@ -100,7 +93,7 @@ function countedFirst(graph: Graph): string[] {
 function dependents(graph: Graph, start: ReadonlySet<string>, matches: (node: Node) => boolean): Set<string> {
   const found = new Set(start);
   for (const node of graph.nodes) {
-    if (!matches(node) && !readBy(node).some((name) => found.has(name))) continue;
+    if (!matches(node) && !usedValues(node).some((name) => found.has(name))) continue;
     for (const output of node.outputs) if (output !== '') found.add(output);
   }
   return found;
