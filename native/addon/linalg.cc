@@ -6,6 +6,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <type_traits>
 
 #include "addon/async_work.h"
 #include "addon/convert.h"
@@ -104,39 +105,24 @@ Napi::Value AddCrossProduct(const Napi::CallbackInfo& info) {
   });
 }
 
-// { a, b, product, rows, depth, cols, isa, threads }: product[rows, cols] += a b^T, of a[rows, depth] and
-// b[cols, depth].
-Napi::Value AddOuterProduct(const Napi::CallbackInfo& info) {
+// { a, b, product, rows, depth, cols, isa, threads }: product[rows, cols] += a[rows, depth] b[depth, cols],
+// or b^T, of b[cols, depth].
+template <typename T, bool kTransposed>
+Napi::Value AddProductOf(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const Arguments given(info);
     const size_t rows = given.Positive("rows");
     const size_t depth = given.Positive("depth");
     const size_t cols = given.Positive("cols");
-    const float* a = given.Floats("a", {rows, depth});
-    const float* b = given.Floats("b", {cols, depth});
+    constexpr auto type = std::is_same_v<T, float> ? napi_float32_array : napi_float64_array;
+    const T* a = given.Array<T>("a", type, {rows, depth});
+    const T* b = given.Array<T>("b", type, {depth, cols});
+    const View<T> right = kTransposed ? View<T>{b, 1, depth} : View<T>{b, cols, 1};
     double* product = given.Doubles("product", {rows, cols});
     return AsyncWork::Start(given.object(), [=, &kernels = given.Kernels(), threads = given.Threads()] {
       ThreadTeam team(threads);
       Solver solver(kernels, &team, cols);
-      solver.MultiplyAdd<float>({rows, depth, cols, false}, 1, {a, depth, 1}, {b, 1, depth}, product, cols);
-    });
-  });
-}
-
-// { a, b, product, rows, depth, cols, isa, threads }: product[rows, cols] += a[rows, depth] b[depth, cols].
-Napi::Value AddProduct(const Napi::CallbackInfo& info) {
-  return Guarded(info.Env(), [&] {
-    const Arguments given(info);
-    const size_t rows = given.Positive("rows");
-    const size_t depth = given.Positive("depth");
-    const size_t cols = given.Positive("cols");
-    const double* a = given.Doubles("a", {rows, depth});
-    const double* b = given.Doubles("b", {depth, cols});
-    double* product = given.Doubles("product", {rows, cols});
-    return AsyncWork::Start(given.object(), [=, &kernels = given.Kernels(), threads = given.Threads()] {
-      ThreadTeam team(threads);
-      Solver solver(kernels, &team, cols);
-      solver.MultiplyAdd<double>({rows, depth, cols, false}, 1, {a, depth, 1}, {b, cols, 1}, product, cols);
+      solver.MultiplyAdd<T>({rows, depth, cols, false}, 1, {a, depth, 1}, right, product, cols);
     });
   });
 }
@@ -225,8 +211,8 @@ Napi::Value RefitWeights(const Napi::CallbackInfo& info) {
 
 void DefineLinalg(Napi::Env env, Napi::Object exports) {
   exports.Set("addCrossProduct", Napi::Function::New<AddCrossProduct>(env));
-  exports.Set("addOuterProduct", Napi::Function::New<AddOuterProduct>(env));
-  exports.Set("addProduct", Napi::Function::New<AddProduct>(env));
+  exports.Set("addOuterProduct", Napi::Function::New<AddProductOf<float, true>>(env));
+  exports.Set("addProduct", Napi::Function::New<AddProductOf<double, false>>(env));
   exports.Set("pruneSparseGpt", Napi::Function::New<PruneSparseGpt>(env));
   exports.Set("chooseByAdmm", Napi::Function::New<ChooseByAdmm>(env));
   exports.Set("refitWeights", Napi::Function::New<RefitWeights>(env));

@@ -45,10 +45,13 @@ Plan::Plan(const PlanSpec& spec, const KernelTable& kernels, size_t threads,
     bases_[1 + input_bytes_.size() + output_bytes_.size() + i] = const_cast<uint8_t*>(constants_[i].data());
   }
 
-  size_t weight_bytes = 0;
-  for (const StepSpec& step : spec.steps) {
-    for (const size_t id : step.weights) weight_bytes += weights(id)->byte_size();
-  }
+  const auto weight_bytes = [&spec, &weights] {
+    size_t bytes = 0;
+    for (const StepSpec& step : spec.steps) {
+      for (const size_t id : step.weights) bytes += weights(id)->byte_size();
+    }
+    return bytes;
+  };
   const BuildContext build{kernels, threads, [this](const TensorRef& tensor) { return Resolve(tensor); },
                            weights, weight_bytes};
   size_t shared_bytes = 0;

@@ -67,7 +67,7 @@ struct BuildContext {
   size_t threads;
   std::function<Address(const TensorRef&)> resolve;  // checks the bounds
   std::function<std::shared_ptr<const PackedWeights>(size_t id)> weights;
-  size_t weight_bytes;  // of all steps of the plan
+  std::function<size_t()> weight_bytes;  // of all steps of the plan
 };
 
 using StepFactory = std::unique_ptr<Step> (*)(const StepSpec& spec, const BuildContext& build);

@@ -157,6 +157,7 @@ TEST(Plan, RefusesUnknownOperatorsAndNumbers) {
 
   spec = ReluPlan(16);
   spec.steps[0].op = "conv2d";
+  spec.steps[0].weights = {0};
   EXPECT_EQ(CodeOf(spec), ErrorCode::kInternal);
 }
 

@@ -115,7 +115,7 @@ class Matmul final : public Step {
     panel_rows_ = PanelRows(weights->cols(), tiles_.width);
     panel_floats_ = weights->cols() * tiles_.width;
     if (!x_panels_) panel_floats_ = RoundUp(panel_floats_ + kPanelSlack, 16);
-    const bool from_memory = weights->byte_size() > kLargeWeights && build.weight_bytes > kCachedWeights;
+    const bool from_memory = weights->byte_size() > kLargeWeights && build.weight_bytes() > kCachedWeights;
     group_ = from_memory ? GroupSize(tiles_, panel_floats_) : 1;
     const size_t groups = (tiles_.count + group_ - 1) / group_;
     shared_ = build.threads > 1 && groups < build.threads * kSharingGroups;

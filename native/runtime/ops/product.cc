@@ -95,10 +95,8 @@ Product::Product(const KernelTable& kernels, std::shared_ptr<const PackedWeights
 
 size_t Product::SumFloats(size_t width, size_t most_rows) const {
   constexpr size_t kSlack = 16;  // the last vector may begin anywhere
-  if (weights_->format() == WeightFormat::kSell) {
-    return blocks_.rows() * RoundUp(std::min(width, blocks_.columns()), 16) + kSlack;
-  }
-  return most_rows * RoundUp(width, 16) + kSlack;
+  const size_t rows = weights_->format() == WeightFormat::kSell ? blocks_.rows() : most_rows;
+  return rows * RoundUp(std::min(width, blocks_.columns()), 16) + kSlack;
 }
 
 size_t Product::rows_scratch_floats(size_t width) const {
@@ -140,11 +138,9 @@ void Product::AddDepth(size_t row_begin, size_t row_end, size_t depth, const Pan
 template <typename Finish>
 void Product::ForEachSum(size_t part, const Panels& panels, size_t most_rows, float* sums,
                          const Finish& finish) const noexcept {
-  const bool sell = weights_->format() == WeightFormat::kSell;
-  const size_t rows = sell ? blocks_.rows() : most_rows;
-  const size_t columns = sell ? blocks_.columns() : std::max<size_t>(panels.width, 1);
-  for (size_t from = 0; from < panels.width; from += columns) {
-    const size_t width = std::min(columns, panels.width - from);
+  const size_t rows = weights_->format() == WeightFormat::kSell ? blocks_.rows() : most_rows;
+  for (size_t from = 0, width = 0; from < panels.width; from += width) {
+    width = std::min(blocks_.columns(), panels.width - from);
     const size_t stride = RoundUp(width, 16);
     for (size_t row = row_begin(part); row < row_end(part); row += rows) {
       const size_t end = std::min(row + rows, row_end(part));

@@ -98,8 +98,8 @@ class Product {
   void ToTokens(size_t part, const Panels& panels, float* out, size_t out_stride, const Epilogue& epilogue,
                 float* scratch) const noexcept;
 
-  // As ToRows, in panels as they come in: column t of row r is out[t / tile * out_step + r * tile + t %
-  // tile]. There is no residual.
+  // As ToRows, in panels as they come in: out[t / tile * out_step + row * tile + t % tile]. There is no
+  // residual.
   void ToPanels(size_t part, const Panels& panels, float* out, size_t out_step, const Epilogue& epilogue,
                 float* scratch) const noexcept;
 

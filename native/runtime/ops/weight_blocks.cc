@@ -1,6 +1,7 @@
 #include "runtime/ops/weight_blocks.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace espalier {
 namespace {
@@ -35,7 +36,7 @@ WeightBlocks::WeightBlocks(const PackedWeights& weights, size_t columns, size_t 
     matrix_ = weights.block();
     block_rows_ = BlockRows(format);
   }
-  columns_ = sell ? kSellStrip : columns;
+  columns_ = sell ? kSellStrip : std::numeric_limits<size_t>::max();
   if (panels < 2 || !(blocks || sell)) return;
 
   // Bytes of one row and one column, on average.

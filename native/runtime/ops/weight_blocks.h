@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "formats/packed_weights.h"
@@ -17,7 +16,7 @@ class WeightBlocks {
   WeightBlocks(const PackedWeights& weights, size_t columns, size_t panels);
 
   size_t rows() const { return rows_; }  // of a block, a multiple of 16; SELL: of a chunk
-  // SELL: how many columns of panels a block is multiplied with at a time. Other formats take all of them.
+  // How many columns of panels a block is multiplied with at a time; only SELL limits them.
   size_t columns() const { return columns_; }
   size_t depths() const { return depth_begins_.size() - 1; }  // ranges of the matrix's columns
 
