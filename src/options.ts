@@ -35,6 +35,38 @@ export function recordOf<const Value extends v.GenericSchema>(value: Value, mess
   );
 }
 
+/** A whole number from `least` to `most`. */
+export const wholeNumber = (least: number, most = 2 ** 31) =>
+  v.pipe(
+    v.number('a number'),
+    v.integer('an integer'),
+    v.minValue(least, `at least ${least}`),
+    v.maxValue(most, `at most ${most}`),
+  );
+
+export const positiveNumber = v.pipe(
+  v.number('a number above 0'),
+  v.check((value) => value > 0 && Number.isFinite(value), 'a number above 0'),
+);
+
+/** A share that is not all of it. */
+export const shareBelowOne = v.pipe(
+  v.number('a number in [0, 1)'),
+  v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
+);
+
+/** Names, or what they match: see {@link parseMatcher}. */
+export const nameMatchers = v.array(
+  v.union([v.string(), v.instance(RegExp)], 'a string or RegExp'),
+  'an array of strings or RegExps',
+);
+
+export const callback = <Callback>() =>
+  v.custom<Callback>((value) => typeof value === 'function', 'a function');
+
+/** Takes the share of work that is done, in [0, 1]. */
+export const progressCallback = callback<(share: number) => void>();
+
 /** What an option is of no use without, in words, and whether that is there. */
 export type Needs<Options> = {
   readonly [Key in keyof Options]?: readonly [what: string, isThere: (options: Options) => boolean];

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { optionsObject, parseOptions } from './options.js';
+import { optionsObject, parseOptions, progressCallback, wholeNumber } from './options.js';
 import { type WeightStorage, weightStorages } from './sparse/weight_formats.js';
 
 /** Instruction sets a build can hold; `auto` takes the fastest this CPU has. */
@@ -39,21 +39,13 @@ export interface SessionOptions {
   readonly mapFile?: boolean;
 }
 
-const whole = (least: number, most: number) =>
-  v.pipe(
-    v.number('a number'),
-    v.integer('an integer'),
-    v.minValue(least, `at least ${least}`),
-    v.maxValue(most, `at most ${most}`),
-  );
-
 const schema = optionsObject({
-  threads: v.optional(whole(1, 256)),
+  threads: v.optional(wholeNumber(1, 256)),
   isa: v.optional(v.picklist(isaNames, `one of ${isaNames.join(', ')}`)),
-  spin: v.optional(whole(0, 1_000_000)),
+  spin: v.optional(wholeNumber(0, 1_000_000)),
   tune: v.optional(v.picklist(tuneModes, `one of ${tuneModes.join(', ')}`)),
   tuneCache: v.optional(v.boolean('a boolean')),
-  onTune: v.optional(v.custom<(share: number) => void>((value) => typeof value === 'function', 'a function')),
+  onTune: v.optional(progressCallback),
   weightStorage: v.optional(v.picklist(weightStorages, `one of ${weightStorages.join(', ')}`)),
   mapFile: v.optional(v.boolean('a boolean')),
 });

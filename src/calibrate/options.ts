@@ -1,7 +1,14 @@
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { EspalierError } from '../errors.js';
-import { optionsObject, parseOptions } from '../options.js';
+import {
+  optionsObject,
+  parseOptions,
+  positiveNumber,
+  progressCallback,
+  shareBelowOne,
+  wholeNumber,
+} from '../options.js';
 import type { GradientBatches } from '../prune/importance_gradient.js';
 import { type ImportanceName, importanceNames, methodTraits } from '../prune/methods.js';
 import { type PruneOptions, pruneEntries } from '../prune/options.js';
@@ -67,21 +74,16 @@ export interface CalibratedOptions extends Omit<PruneOptions, 'importance'> {
 
 export type Compensation = 'bias' | `low-rank:${number}`;
 
-const positive = v.pipe(
-  v.number('a number above 0'),
-  v.check((value) => value > 0 && Number.isFinite(value), 'a number above 0'),
+/** Gradients by weight name, of one batch or several. */
+export const gradientsSchema = v.custom<GradientBatches>(
+  (value) => (Array.isArray(value) ? value : [value]).every((batch) => batch instanceof Map),
+  'a Map of tensors by weight name, or a list of them',
 );
-const share = v.pipe(
-  v.number('a number in [0, 1)'),
-  v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
+
+/** Threads that compute; the CPUs of this process. */
+export const threadsSchema = v.optional(v.pipe(wholeNumber(1), v.maxValue(256, 'at most 256')), () =>
+  availableParallelism(),
 );
-const whole = (least: number, most = 2 ** 31) =>
-  v.pipe(
-    v.number('a number'),
-    v.integer('an integer'),
-    v.minValue(least, `at least ${least}`),
-    v.maxValue(most, `at most ${most}`),
-  );
 
 const { importance: _importance, scope, ...planning } = pruneEntries;
 
@@ -99,26 +101,19 @@ const schema = optionsObject({
   recalibrateBatchNorm: v.optional(v.boolean('a boolean'), false),
   allocation: v.optional(v.picklist(allocations, `one of ${allocations.join(', ')}`), 'uniform'),
   sensitivity: v.optional(sensitivitySchema),
-  minSparsity: v.optional(share, 0),
-  maxSparsity: v.optional(share, 0.99),
-  rows: v.optional(whole(1), 32768),
-  damping: v.optional(positive, 0.01),
-  ridge: v.optional(positive, 0.01),
-  activationBytes: v.optional(whole(0, Number.MAX_SAFE_INTEGER)),
-  gradients: v.optional(
-    v.custom<GradientBatches>(
-      (value) => (Array.isArray(value) ? value : [value]).every((batch) => batch instanceof Map),
-      'a Map of tensors by weight name, or a list of them',
-    ),
-  ),
-  seed: v.optional(whole(0), 0),
-  threads: v.optional(v.pipe(whole(1), v.maxValue(256, 'at most 256')), () => availableParallelism()),
+  minSparsity: v.optional(shareBelowOne, 0),
+  maxSparsity: v.optional(shareBelowOne, 0.99),
+  rows: v.optional(wholeNumber(1), 32768),
+  damping: v.optional(positiveNumber, 0.01),
+  ridge: v.optional(positiveNumber, 0.01),
+  activationBytes: v.optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+  gradients: v.optional(gradientsSchema),
+  seed: v.optional(wholeNumber(0), 0),
+  threads: threadsSchema,
   state: v.optional(
     v.custom<PruneState>((value) => typeof value === 'object' && value !== null, 'a PruneState'),
   ),
-  onProgress: v.optional(
-    v.custom<(share: number) => void>((value) => typeof value === 'function', 'a function'),
-  ),
+  onProgress: v.optional(progressCallback),
 });
 
 export type ResolvedCalibratedOptions = ReturnType<typeof parseCalibratedOptions>;

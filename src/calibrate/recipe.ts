@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { parse, YAMLParseError } from 'yaml';
 import { EspalierError } from '../errors.js';
-import { optionsObject, parseMatcher, parseOptions, refuseIdle } from '../options.js';
+import { optionsObject, parseMatcher, parseOptions, refuseIdle, wholeNumber } from '../options.js';
 import { scheduleNames, stageSparsities } from '../prune/schedule.js';
 import { isPattern, patternForms } from '../sparse/patterns.js';
 import type { CalibratedOptions } from './options.js';
@@ -19,12 +19,7 @@ const functionsOnly = ['gradients', 'threads', 'state', 'onProgress', 'activatio
 /** Several stages in the place of one, of rising sparsity. */
 const scheduleSchema = optionsObject({
   curve: v.optional(v.picklist(scheduleNames, `one of ${scheduleNames.join(', ')}`)),
-  stages: v.pipe(
-    v.number('a number'),
-    v.integer('an integer'),
-    v.minValue(1, 'at least 1'),
-    v.maxValue(1000, 'at most 1000'),
-  ),
+  stages: wholeNumber(1, 1000),
 });
 
 /**

@@ -10,7 +10,7 @@ import type { Layer } from '../graph/layers.js';
 import { checkInputs } from '../graph/static_inputs.js';
 import { assertSupported } from '../graph/supported.js';
 import { loadAddon, type PackedWeights } from '../native/addon.js';
-import { optionsObject, parseOptions, recordOf } from '../options.js';
+import { optionsObject, parseOptions, progressCallback, recordOf } from '../options.js';
 import { type Isa, isaNames } from '../session_options.js';
 import { countsOf } from '../sparse/counts.js';
 import {
@@ -67,9 +67,7 @@ const schema = optionsObject({
   isa: v.optional(v.picklist(isaNames, `one of ${isaNames.join(', ')}`)),
   weightStorage: v.optional(v.picklist(weightStorages, `one of ${weightStorages.join(', ')}`)),
   prefer: v.optional(v.picklist(['size', 'speed'], 'size or speed'), 'size'),
-  onProgress: v.optional(
-    v.custom<(share: number) => void>((value) => typeof value === 'function', 'a function'),
-  ),
+  onProgress: v.optional(progressCallback),
 });
 
 /**

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { optionsObject, parseOptions } from '../options.js';
+import { optionsObject, parseOptions, progressCallback } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { type Latency, summarize } from './latency.js';
 
@@ -23,9 +23,7 @@ const schema = optionsObject({
   runs: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1, 'a whole number >= 1'))),
   seconds: v.optional(v.pipe(v.number(), v.gtValue(0, 'a number > 0'))),
   warmup: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0, 'a whole number >= 0')), 10),
-  onProgress: v.optional(
-    v.custom<(share: number) => void>((value) => typeof value === 'function', 'a function'),
-  ),
+  onProgress: v.optional(progressCallback),
 });
 
 /**

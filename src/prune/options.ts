@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { EspalierError } from '../errors.js';
-import { optionsObject, parseOptions, recordOf } from '../options.js';
+import { nameMatchers, optionsObject, parseOptions, recordOf, shareBelowOne } from '../options.js';
 import { isPattern, keptOfEvery, type Pattern, parsePattern, patternForms } from '../sparse/patterns.js';
 import { type Importance, magnitude } from './importance.js';
 
@@ -47,34 +47,26 @@ export type ResolvedPruneOptions = {
   readonly [K in Exclude<keyof PruneOptions, 'include' | 'operators'>]-?: NonNullable<PruneOptions[K]>;
 } & Pick<PruneOptions, 'include' | 'operators'>;
 
-const sparsity = v.pipe(
-  v.number('a number in [0, 1)'),
-  v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
-);
 const pattern = v.custom<Pattern>(
   (text) => typeof text === 'string' && isPattern(text.replace(/^1x1$/, 'unstructured')),
   patternForms,
 );
-const matchers = v.array(
-  v.union([v.string(), v.instance(RegExp)], 'a string or RegExp'),
-  'an array of strings or RegExps',
-);
 
 /** The options of planning, for schemas of functions that plan among other things. */
 export const pruneEntries = {
-  sparsity: v.optional(sparsity),
+  sparsity: v.optional(shareBelowOne),
   pattern: v.optional(pattern, 'unstructured'),
   scope: v.optional(v.picklist(pruneScopes, `one of ${pruneScopes.join(', ')}`), 'layer'),
   importance: v.optional(
     v.custom<Importance>((value) => typeof value === 'function', 'a function'),
     () => magnitude,
   ),
-  include: v.optional(matchers),
-  exclude: v.optional(matchers, []),
+  include: v.optional(nameMatchers),
+  exclude: v.optional(nameMatchers, []),
   operators: v.optional(v.array(v.string('a string'), 'an array of strings')),
   layers: v.optional(
     recordOf(
-      optionsObject({ sparsity: v.optional(sparsity), pattern: v.optional(pattern) }),
+      optionsObject({ sparsity: v.optional(shareBelowOne), pattern: v.optional(pattern) }),
       'an object of layer options by name or operator',
     ),
     {},

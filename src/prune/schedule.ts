@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { optionsObject, parseOptions } from '../options.js';
+import { optionsObject, parseOptions, shareBelowOne } from '../options.js';
 
 /** How sparsity rises, by the share p in [0, 1] of the way that is done: its share in [0, 1] of the whole rise. */
 const curves = {
@@ -32,10 +32,6 @@ export interface Schedule {
   readonly frequency?: number | undefined;
 }
 
-const sparsity = v.pipe(
-  v.number('a number in [0, 1)'),
-  v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
-);
 const step = (least: number) =>
   v.pipe(
     v.number(`a whole number >= ${least}`),
@@ -50,8 +46,8 @@ const schema = v.pipe(
       ),
       'cubic',
     ),
-    from: v.optional(sparsity, 0),
-    to: sparsity,
+    from: v.optional(shareBelowOne, 0),
+    to: shareBelowOne,
     begin: v.optional(step(0), 0),
     end: step(0),
     frequency: v.optional(step(1), 1),
@@ -71,7 +67,8 @@ export function sparsityAt(schedule: Schedule, at: number): number {
   if (at >= end) return to;
   const due = at - ((at - begin) % frequency);
   const progress = (due - begin) / (end - begin);
-  if (typeof curve === 'function') return parseOptions(sparsity, curve(progress), 'schedule.curve(progress)');
+  if (typeof curve === 'function')
+    return parseOptions(shareBelowOne, curve(progress), 'schedule.curve(progress)');
   if (curve === 'exponential') return 1 - (1 - from) * ((1 - to) / (1 - from)) ** progress;
   return from + (to - from) * curves[curve](progress);
 }

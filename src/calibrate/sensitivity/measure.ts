@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { EspalierError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import { findLayers } from '../../graph/layers.js';
-import { optionsObject, parseOptions } from '../../options.js';
+import { callback, optionsObject, parseOptions, progressCallback } from '../../options.js';
 import { applyPruning } from '../../prune/apply.js';
 import { type PruneOptions, pruneEntries } from '../../prune/options.js';
 import { type PlannedLayer, planPruning } from '../../prune/plan.js';
@@ -37,7 +37,6 @@ const share = v.pipe(
   v.number('a number in (0, 1)'),
   v.check((value) => value > 0 && value < 1, 'a number in (0, 1)'),
 );
-const callback = <T>() => v.custom<T>((value) => typeof value === 'function', 'a function');
 const schema = optionsObject({
   pattern,
   importance,
@@ -57,7 +56,7 @@ const schema = optionsObject({
   threads: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1, 'at least 1')), () =>
     availableParallelism(),
   ),
-  onProgress: v.optional(callback<(share: number) => void>()),
+  onProgress: v.optional(progressCallback),
 });
 
 /**

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { EspalierError } from '../../errors.js';
-import { optionsObject, parseOptions } from '../../options.js';
+import { optionsObject, parseOptions, shareBelowOne } from '../../options.js';
 import type { CurvePoint } from '../../prune/curves.js';
 
 /** What an error is measured on: the outputs of the network, those of the layer, or a loss that the caller gives. */
@@ -37,11 +37,7 @@ export interface SensitivityPoint {
 }
 
 const finite = v.pipe(v.number('a number'), v.finite('a number'));
-const share = v.pipe(
-  v.number('a number in [0, 1)'),
-  v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
-);
-const point = optionsObject({ sparsity: share, error: finite });
+const point = optionsObject({ sparsity: shareBelowOne, error: finite });
 const text = v.string('a string');
 
 export const sensitivitySchema = optionsObject({

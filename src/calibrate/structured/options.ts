@@ -1,12 +1,19 @@
-import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { EspalierError } from '../../errors.js';
-import { idleOptions, type Needs, optionsObject, parseOptions } from '../../options.js';
+import {
+  idleOptions,
+  type Needs,
+  optionsObject,
+  parseOptions,
+  progressCallback,
+  wholeNumber,
+} from '../../options.js';
 import type { GradientBatches } from '../../prune/importance_gradient.js';
 import { type ImportanceName, importanceNames, methodTraits } from '../../prune/methods.js';
 import type { UnitKind } from '../../prune/structured/groups.js';
 import { type StructuredPruneOptions, structuredEntries, unitKinds } from '../../prune/structured/options.js';
 import { type BlockPruneOptions, blockScoresSchema } from '../../prune/structured/plan_blocks.js';
+import { gradientsSchema, threadsSchema } from '../options.js';
 import type { Meter } from '../target/meter.js';
 import { type PruneTarget, parseTarget } from '../target/options.js';
 
@@ -53,15 +60,6 @@ export function structureOf(pattern: unknown): Structure | undefined {
 }
 
 const { sparsity, measure, scope, roundTo, include, exclude, shapes } = structuredEntries;
-const whole = (least: number) =>
-  v.pipe(
-    v.number('a number'),
-    v.integer('an integer'),
-    v.minValue(least, `at least ${least}`),
-    v.maxValue(2 ** 31, 'at most 2147483648'),
-  );
-const callback = v.custom<(share: number) => void>((value) => typeof value === 'function', 'a function');
-
 const schema = optionsObject({
   ...{ measure, scope, roundTo, include, exclude, shapes },
   pattern: v.custom<string | readonly UnitKind[]>(
@@ -74,12 +72,12 @@ const schema = optionsObject({
   method: v.optional(v.picklist(importanceNames, `one of ${importanceNames.join(', ')}`), 'magnitude'),
   scores: v.optional(blockScoresSchema),
   pushConstants: v.optional(v.boolean('a boolean'), false),
-  rows: v.optional(whole(1), 32768),
-  gradients: v.optional(v.custom<GradientBatches>((value) => typeof value === 'object')),
-  seed: v.optional(whole(0), 0),
-  threads: v.optional(v.pipe(whole(1), v.maxValue(256, 'at most 256')), () => availableParallelism()),
+  rows: v.optional(wholeNumber(1), 32768),
+  gradients: v.optional(gradientsSchema),
+  seed: v.optional(wholeNumber(0), 0),
+  threads: threadsSchema,
   meter: v.optional(v.custom<Meter>((value) => typeof value === 'object')),
-  onProgress: v.optional(callback),
+  onProgress: v.optional(progressCallback),
 });
 
 export type ResolvedStructureOptions = ReturnType<typeof parseStructureOptions>;

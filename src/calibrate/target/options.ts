@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { EspalierError } from '../../errors.js';
-import { idleOptions, optionsObject, parseOptions, refuseIdle } from '../../options.js';
+import { idleOptions, optionsObject, parseOptions, positiveNumber, refuseIdle } from '../../options.js';
 
 /** What a target can be of. Latencies are those of this machine, measured. */
 export const quantities = ['p50Milliseconds', 'p99Milliseconds', 'flops', 'parameters', 'bytes'] as const;
@@ -23,17 +23,13 @@ export interface PruneTarget {
   readonly seconds?: number | undefined;
 }
 
-const positive = v.pipe(
-  v.number('a number above 0'),
-  v.check((value) => value > 0 && Number.isFinite(value), 'a number above 0'),
-);
 const schema = optionsObject({
-  ...(Object.fromEntries(quantities.map((name) => [name, v.optional(positive)])) as Record<
+  ...(Object.fromEntries(quantities.map((name) => [name, v.optional(positiveNumber)])) as Record<
     Quantity,
-    v.OptionalSchema<typeof positive, undefined>
+    v.OptionalSchema<typeof positiveNumber, undefined>
   >),
   threads: v.optional(v.pipe(v.number('a number'), v.integer('an integer'), v.minValue(1, 'at least 1'))),
-  seconds: v.optional(positive),
+  seconds: v.optional(positiveNumber),
 });
 
 /** A target that was checked. */

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { EspalierError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import { findLayers, type Layer } from '../../graph/layers.js';
-import { optionsObject, parseOptions } from '../../options.js';
+import { optionsObject, parseOptions, progressCallback, shareBelowOne } from '../../options.js';
 import { blockOf, keptOfEvery, type Pattern, parsePattern } from '../../sparse/patterns.js';
 import { orderedWeights } from '../../sparse/weights.js';
 import { type Importance, magnitude } from '../importance.js';
@@ -10,7 +10,7 @@ import { sparsityOf } from '../options.js';
 import { planPruning } from '../plan.js';
 import { analyze, type Shapes } from '../structured/analyze.js';
 import { type GroupAxis, groupsOf, type StructuredGroup } from '../structured/groups.js';
-import { shapesSchema, sparsitySchema } from '../structured/options.js';
+import { shapesSchema } from '../structured/options.js';
 import { rewrite } from '../structured/rewrite.js';
 import { Selection } from '../structured/selection.js';
 import { keptImportance } from './kept.js';
@@ -44,16 +44,13 @@ export interface PermutationPlan {
 
 const schema = optionsObject({
   pattern: v.string('a pattern'),
-  sparsity: v.optional(sparsitySchema),
+  sparsity: v.optional(shareBelowOne),
   importance: v.optional(
     v.custom<Importance>((value) => typeof value === 'function', 'a function'),
     () => magnitude,
   ),
   shapes: v.optional(shapesSchema, {}),
-  onProgress: v.optional(
-    v.custom<(share: number) => void>((value) => typeof value === 'function', 'a function'),
-    () => () => {},
-  ),
+  onProgress: v.optional(progressCallback, () => () => {}),
 });
 
 /**

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { optionsObject, parseOptions, recordOf } from '../../options.js';
+import { nameMatchers, optionsObject, parseOptions, recordOf, shareBelowOne } from '../../options.js';
 import { type Importance, magnitude } from '../importance.js';
 import type { Shapes } from './analyze.js';
 import type { UnitKind } from './groups.js';
@@ -42,10 +42,6 @@ export type ResolvedStructuredOptions = {
 } & Pick<StructuredPruneOptions, 'include' | 'groupImportance'>;
 
 export const unitKinds = ['channel', 'neuron', 'head', 'embedding'] as const satisfies readonly UnitKind[];
-const matchers = v.array(
-  v.union([v.string(), v.instance(RegExp)], 'a string or RegExp'),
-  'an array of strings or RegExps',
-);
 const whole = v.pipe(
   v.number('a whole number >= 1'),
   v.check((value) => Number.isSafeInteger(value) && value >= 1, 'a whole number >= 1'),
@@ -56,14 +52,9 @@ export const shapesSchema = recordOf(
   'an object of dims by input',
 );
 
-export const sparsitySchema = v.pipe(
-  v.number('a number in [0, 1)'),
-  v.check((value) => value >= 0 && value < 1, 'a number in [0, 1)'),
-);
-
 /** The options of planning, for schemas of functions that plan among other things. */
 export const structuredEntries = {
-  sparsity: sparsitySchema,
+  sparsity: shareBelowOne,
   kinds: v.optional(
     v.array(v.picklist(unitKinds, `one of ${unitKinds.join(', ')}`), 'an array of kinds'),
     () => [...unitKinds.slice(0, 3)],
@@ -82,8 +73,8 @@ export const structuredEntries = {
   ),
   side: v.optional(v.picklist(['both', 'output', 'input'], 'one of both, output, input'), 'both'),
   roundTo: v.optional(whole, 1),
-  include: v.optional(matchers),
-  exclude: v.optional(matchers, []),
+  include: v.optional(nameMatchers),
+  exclude: v.optional(nameMatchers, []),
   shapes: v.optional(shapesSchema, {}),
 };
 

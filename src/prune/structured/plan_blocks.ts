@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { EspalierError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
-import { optionsObject, parseOptions, recordOf } from '../../options.js';
+import { optionsObject, parseOptions, recordOf, shareBelowOne } from '../../options.js';
 import { flagLowest } from '../rank.js';
 import type { Shapes } from './analyze.js';
 import { findBlocks, parametersOf, type ResidualBlock, withoutBlocks } from './blocks.js';
-import { shapesSchema, sparsitySchema } from './options.js';
+import { shapesSchema } from './options.js';
 
 /** What {@link planBlockPruning} takes. */
 export interface BlockPruneOptions {
@@ -31,7 +31,7 @@ export interface BlockPlan {
 export const blockScoresSchema = recordOf(v.number('a number'), 'an object of scores by block');
 
 const schema = optionsObject({
-  sparsity: sparsitySchema,
+  sparsity: shareBelowOne,
   scores: blockScoresSchema,
   shapes: v.optional(shapesSchema, {}),
 });
