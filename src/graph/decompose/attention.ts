@@ -77,7 +77,19 @@ function split(w: Words, context: OperatorContext, index: number, attribute: str
   const heads = intAttribute(context.node, attribute, 0);
   if (heads < 1 || width % heads !== 0)
     throw context.shapeError(`${width} values of input ${index} are no ${heads} heads (${attribute})`);
-  return w.transpose(w.reshape(input, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+  return toHeads(w, input, [batch, tokens, heads, width / heads]);
+}
+
+/** Numbers [batch, tokens, heads x size] as [batch, heads, tokens, size]; `dims` with the heads apart. */
+export function toHeads(w: Words, x: string, dims: readonly number[]): string {
+  return w.transpose(w.reshape(x, dims), [0, 2, 1, 3]);
+}
+
+/** What is added to scores [queries, keys] so that query i sees the keys up to i + `past`. */
+export function causalTriangle(queries: number, keys: number, past: number): number[] {
+  return Array.from({ length: queries * keys }, (_, i) =>
+    (i % keys) - past <= Math.floor(i / keys) ? 0 : Number.NEGATIVE_INFINITY,
+  );
 }
 
 /** Each head of [batch, heads, tokens, size] `count` times, one behind the other. */
@@ -117,13 +129,7 @@ function maskOf(w: Words, context: OperatorContext, sizes: Sizes): Mask | undefi
   const past = context.has(pastKey) ? (context.dims(pastKey)[2] ?? 0) : 0;
   const triangle =
     causal && (valid === undefined || context.has(pastKey))
-      ? w.constant(
-          'float32',
-          [queries, total],
-          Array.from({ length: queries * total }, (_, i) =>
-            (i % total) - past <= Math.floor(i / total) ? 0 : Number.NEGATIVE_INFINITY,
-          ),
-        )
+      ? w.constant('float32', [queries, total], causalTriangle(queries, total, past))
       : undefined;
   const like = context.node.inputs[0] ?? '';
   const { type } = w.decomposer.valueOf(like);

@@ -1,5 +1,6 @@
 import { floatAttribute, intAttribute, intsAttribute, intValue } from '../../attributes.js';
 import type { OperatorContext } from '../../operators/definition.js';
+import { causalTriangle, toHeads } from '../attention.js';
 import { type DecompositionFamily, Words } from '../definition.js';
 
 /** Queries, keys and values as [batch, heads, tokens, size], and what is added to their scores. */
@@ -25,7 +26,7 @@ function split(w: Words, x: string, context: OperatorContext, heads: number): st
   const [batch = 0, tokens = 0, width = 0] = w.dims(x);
   if (w.dims(x).length !== 3) throw context.unsupported('keys and values of other than 3 axes');
   if (heads < 1 || width % heads !== 0) throw context.shapeError(`${width} values are no ${heads} heads`);
-  return w.transpose(w.reshape(x, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+  return toHeads(w, x, [batch, tokens, heads, width / heads]);
 }
 
 /** Which keys count, [batch, keys] of 0 and 1, or how many of each sequence do, [batch]: as numbers to add. */
@@ -53,10 +54,7 @@ function keyMask(w: Words, mask: string, keys: number, context: OperatorContext)
 /** Hides the keys behind each query, where the node says so. */
 function causalMask(w: Words, context: OperatorContext, queries: number, keys: number): string[] {
   if (intAttribute(context.node, 'unidirectional', 0) === 0) return [];
-  const past = keys - queries;
-  const values = Array.from({ length: queries * keys }, (_, i) =>
-    (i % keys) - past <= Math.floor(i / keys) ? 0 : Number.NEGATIVE_INFINITY,
-  );
+  const values = causalTriangle(queries, keys, keys - queries);
   return [w.constant(context.type(0), [1, 1, queries, keys], values)];
 }
 
