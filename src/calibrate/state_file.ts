@@ -72,20 +72,15 @@ export class PruneStateFile implements PruneState {
   }
 
   async set(weight: string, layer: SolvedLayer): Promise<void> {
-    await this.#append(encodeLayer(weight, layer));
+    this.#append(encodeLayer(weight, layer));
   }
 
   measured(index: number): Measurement | undefined {
     return this.#measured.get(index);
   }
 
-  /** Writes at once, as meters do not wait either. */
   setMeasured(index: number, measurement: Measurement): void {
-    const record = encodeRecord({ index, measurement }, new Uint8Array(0));
-    writeSync(this.#file.fd, record, 0, record.length, this.#end);
-    this.#end += record.length;
-    ftruncateSync(this.#file.fd, this.#end);
-    fsyncSync(this.#file.fd);
+    this.#append(encodeRecord({ index, measurement }, new Uint8Array(0)));
   }
 
   async close(): Promise<void> {
@@ -98,11 +93,13 @@ export class PruneStateFile implements PruneState {
     await rm(this.#path, { force: true });
   }
 
-  async #append(record: Uint8Array): Promise<void> {
-    await this.#file.write(record, 0, record.length, this.#end);
+  /** Writes at once: what measures does not wait. */
+  #append(record: Uint8Array): void {
+    const { fd } = this.#file;
+    writeSync(fd, record, 0, record.length, this.#end);
     this.#end += record.length;
-    await this.#file.truncate(this.#end);
-    await this.#file.sync();
+    ftruncateSync(fd, this.#end);
+    fsyncSync(fd);
   }
 }
 

@@ -30,6 +30,12 @@ const ofMasks = [
 ];
 const ofStructures = ['measure', 'roundTo', 'scores', 'pushConstants'];
 
+/** Flags that stages have under the same names, with the same values. */
+const asTheyAre = [
+  ...(['sparsity', 'pattern', 'scope', 'operators', 'method', 'refit', 'compensate', 'allocation'] as const),
+  ...(['minSparsity', 'maxSparsity', 'rows', 'seed', 'measure', 'roundTo', 'pushConstants'] as const),
+];
+
 /** What stages call what a flag says otherwise. */
 const flagKeys: Readonly<Record<string, string>> = { recalibrateBatchNorm: 'recalibrateBn' };
 
@@ -47,23 +53,9 @@ export async function stagesOf(command: Command, graph: Graph): Promise<readonly
 }
 
 async function ownOptions(given: Partial<PruneArguments>, graph: Graph): Promise<Record<string, unknown>> {
-  const { sparsity, pattern, scope, operators, method, refit, compensate, recalibrateBn } = given;
-  const { allocation, minSparsity, maxSparsity, rows, seed, measure, roundTo, pushConstants } = given;
   const all = {
-    ...{
-      sparsity,
-      pattern,
-      scope,
-      operators,
-      method,
-      refit,
-      compensate,
-      allocation,
-      minSparsity,
-      maxSparsity,
-    },
-    ...{ rows, seed, measure, roundTo, pushConstants },
-    recalibrateBatchNorm: recalibrateBn,
+    ...Object.fromEntries(asTheyAre.map((key) => [key, given[key]])),
+    recalibrateBatchNorm: given.recalibrateBn,
     include: given.include?.map(parseMatcher),
     exclude: given.exclude?.map(parseMatcher),
     sensitivity: await readSensitivity(given.sensitivity),

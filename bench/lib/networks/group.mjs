@@ -62,24 +62,19 @@ export async function runNetwork(network, { variants, threads, isa, directory, .
       const { multiplyAdds } = pruned;
       const fileBytes = (await stat(path)).size;
       const entry = { network: id, title, family, threads, variant: variant.id, multiplyAdds, fileBytes };
-      const isDense = opened.length === 0;
       /** @param {'espalier' | 'onnxruntime'} engine */
-      const peakBytes = (engine) => (isDense ? peakOf({ engine, model: path, threads }, feeds) : undefined);
+      const peak = (engine) => peakOf({ engine, model: path, threads }, feeds);
+      const isDense = opened.length === 0;
       if (isDense) {
         opened.push(reference);
-        const peak = await peakBytes('onnxruntime');
-        entries.push({ ...entry, engine: 'onnxruntime', peakBytes: peak, error: 0, undetermined: [] });
+        const peakBytes = await peak('onnxruntime');
+        entries.push({ ...entry, engine: 'onnxruntime', peakBytes, error: 0, undetermined: [] });
       } else {
         await reference.stop();
       }
       opened.push(ours);
-      entries.push({
-        ...entry,
-        engine: 'espalier',
-        peakBytes: await peakBytes('espalier'),
-        error,
-        undetermined,
-      });
+      const peakBytes = isDense ? await peak('espalier') : undefined;
+      entries.push({ ...entry, engine: 'espalier', peakBytes, error, undetermined });
     }
     const [reference, dense, ...pruned] = /** @type {[EngineProcess, EngineProcess, ...EngineProcess[]]} */ (
       opened
