@@ -200,17 +200,14 @@ describe('a process', () => {
         gc();
         return process.memoryUsage().rss;
       };
-      // V8 has made its young generation as large as it will be after two.
-      await round();
-      await round();
-      const before = await round();
-      await round();
-      const after = await round();
-      console.log((after - before) / 2 ** 20);`,
+      // A leak shows in every round; a heap that V8 makes larger, in some.
+      const sizes = [];
+      for (let i = 0; i < 6; i++) sizes.push(await round());
+      console.log(Math.min(...sizes.slice(1).map((size, i) => size - sizes[i])) / 2 ** 20);`,
       ['--expose-gc'],
     );
     expect(status).toBe(0);
-    // A leak of the output alone, 3 KB in each of 26000 runs, would be 76 MiB.
-    expect(Number(stdout)).toBeLessThan(20);
+    // A leak of the output alone, 3 KB in each of 13000 runs, would be 38 MiB.
+    expect(Number(stdout)).toBeLessThan(10);
   });
 });
