@@ -39,7 +39,7 @@ describe('compile', () => {
     expect(inspected).toMatchObject({
       operators: { MatMul: 2, Relu: 1 },
       layers: [{ sparsity: 0.75, pattern: '16x1' }, { sparsity: 0.75 }],
-      compiled: { version: 1, shapes: { x: [1, 32] }, storage: 'float32', verified: true },
+      compiled: { version: 2, shapes: { x: [1, 32] }, storage: 'float32', verified: true },
     });
     expect(inspected.compiled.history).toMatchObject([{ step: 'prune', sparsity: 0.75, pattern: '16x1' }]);
     const text = (await cli('inspect', output)).out;

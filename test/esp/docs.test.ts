@@ -6,12 +6,20 @@ import { describeExample, exampleFile, exampleGraph } from './example.js';
 
 const page = readFileSync(new URL('../../docs/esp.md', import.meta.url), 'utf8');
 
+/**
+ * The rows of tables about a file, without what another zlib or another version of espalier would change: where tensors
+ * lie, how long the header and streams are, and the hashes.
+ */
+function rowsOf(text: string): string[] {
+  return [...text.matchAll(/^\| \d+ \| (\d+) \| (.*)$/gm)].map(([, bytes, rest = '']) =>
+    /header|`espalier/.test(rest) ? rest.replace(/(\[\d+\] )?\|[^|]*\|$/, '') : `${bytes} ${rest}`,
+  );
+}
+
 test('the example of docs/esp.md is what the compiler writes', () => {
   const { table, weights } = describeExample();
-  // Versions and compressed metadata would change hashes alone.
   expect(page).toContain(weights);
-  const lines = table.split('\n').filter((line) => !line.includes('espalier.sha256'));
-  for (const line of lines) expect(page).toContain(line);
+  expect(rowsOf(page)).toEqual(expect.arrayContaining(rowsOf(table)));
 });
 
 test('the example can be read by hand, as the page says', () => {

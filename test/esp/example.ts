@@ -1,4 +1,5 @@
 import { compileModel } from '../../src/esp/index.js';
+import { inflate } from '../../src/formats/esp/deflate.js';
 import { decodeHeader } from '../../src/formats/safetensors/index.js';
 import { fromNumbers, type Graph } from '../../src/graph/index.js';
 
@@ -40,7 +41,8 @@ export function describeExample(): { table: string; weights: string } {
     ...rows,
   ].join('\n');
   const { begin, end } = entries.get('espalier.weights') as { begin: number; end: number };
-  const text = new TextDecoder().decode(file.subarray(dataStart + begin, dataStart + end));
+  const list = inflate(file.subarray(dataStart + begin, dataStart + end), 'the list of weights');
+  const text = new TextDecoder().decode(list);
   return { table, weights: JSON.stringify(JSON.parse(text), null, 2) };
 }
 

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
 import { InferenceSession, type Tensor } from '../../src/index.js';
@@ -75,6 +76,11 @@ const weightsEdits: [string, (weights: any) => unknown][] = [
   ['another key', ([weight]) => (weight.extra = 1)],
 ];
 
+function replaceBytes(tensor: Forged['tensors'][number] | undefined, bytes: Uint8Array | undefined): void {
+  if (tensor === undefined || bytes === undefined) throw new Error('Expected a tensor and bytes');
+  Object.assign(tensor, { dims: [bytes.length], bytes });
+}
+
 const partEdits: [string, (parts: Forged) => unknown][] = [
   ['no version', ({ metadata }) => delete metadata['espalier.version']],
   ['no word for what it was compiled', ({ metadata }) => delete metadata['espalier.compiled']],
@@ -86,6 +92,19 @@ const partEdits: [string, (parts: Forged) => unknown][] = [
     ({ tensors }) => Object.assign(tensors[0] ?? {}, { dims: [0], bytes: new Uint8Array() }),
   ],
   ['no sections', ({ tensors }) => tensors.splice(2, tensors.length - 3)],
+  ['a graph that is not compressed', ({ tensors }) => replaceBytes(tensors[0], model)],
+  [
+    'a graph that ends too soon',
+    ({ tensors }) => replaceBytes(tensors[0], tensors[0]?.bytes.subarray(0, -9)),
+  ],
+  [
+    'a graph of 64 MiB of zeros',
+    ({ tensors }) => replaceBytes(tensors[0], deflateSync(Buffer.alloc(2 ** 26))),
+  ],
+  [
+    'weights of 64 MiB of blanks',
+    ({ tensors }) => replaceBytes(tensors[1], deflateSync(Buffer.alloc(2 ** 26, ' '))),
+  ],
 ];
 
 describe('a forged file, its hashes right, with', () => {
@@ -99,9 +118,9 @@ describe('a forged file, its hashes right, with', () => {
 
   test('another version asks for another compilation', async () => {
     const next = forge(file, ({ metadata }) => {
-      metadata['espalier.version'] = '2';
+      metadata['espalier.version'] = '1';
     });
-    await expectError(() => InferenceSession.create(next), 'ERR_ESPALIER_UNSUPPORTED', /version 1, got "2"/);
+    await expectError(() => InferenceSession.create(next), 'ERR_ESPALIER_UNSUPPORTED', /version 2, got "1"/);
   });
 
   test.each([

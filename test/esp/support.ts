@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CompileOptions, compileModel } from '../../src/esp/index.js';
+import { deflate, inflate } from '../../src/formats/esp/deflate.js';
 import { decodeHeader, encodeHeader } from '../../src/formats/safetensors/index.js';
 import type { Graph, TensorData } from '../../src/graph/graph.js';
 import { Tensor } from '../../src/index.js';
@@ -85,10 +86,9 @@ export function forgeWeights(file: Uint8Array, edit: (weights: any) => unknown):
   return forge(file, ({ tensors }) => {
     const weights = tensors[1];
     if (weights === undefined) throw new Error('Expected the weights to be the second tensor');
-    const parsed = JSON.parse(new TextDecoder().decode(weights.bytes));
+    const parsed = JSON.parse(new TextDecoder().decode(inflate(weights.bytes, weights.name)));
     edit(parsed);
-    const text = new TextEncoder().encode(JSON.stringify(parsed));
-    weights.bytes = text;
-    weights.dims = [text.length];
+    weights.bytes = deflate(new TextEncoder().encode(JSON.stringify(parsed)));
+    weights.dims = [weights.bytes.length];
   });
 }

@@ -4,6 +4,7 @@ import { lazyTensor } from '../../graph/lazy.js';
 import { elementCount } from '../../tensor.js';
 import { importOnnx, type ResolveConstant } from '../onnx/index.js';
 import { decodeHeader, headerEnd, type SafetensorsHeader } from '../safetensors/index.js';
+import { inflate } from './deflate.js';
 import type { PackedSections } from './encode.js';
 import {
   type CompiledFor,
@@ -55,9 +56,8 @@ export function decodeEsp(source: ByteSource, what: string, unpack: Unpack): Esp
   checkVersion(header, what);
   checkOrder(header, what);
   checkHash(source, header, 'head', what);
-  const read = (name: string) => source.read(...placed(header, name));
-  const text = (name: string) => new TextDecoder().decode(read(name));
-  const entries = parseWeights(text(weightsTensor), what);
+  const read = (name: string) => inflate(source.read(...placed(header, name)), `${name} of ${what}`);
+  const entries = parseWeights(new TextDecoder().decode(read(weightsTensor)), what);
   const stored = new Map(
     entries.map((entry) => [entry.name, { ...entry, matrices: placesOf(entry, header, what) }]),
   );

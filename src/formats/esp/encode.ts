@@ -4,6 +4,7 @@ import type { Graph, TensorData } from '../../graph/graph.js';
 import { bytesPerElement, type DataType } from '../../tensor.js';
 import { exportOnnx } from '../onnx/index.js';
 import { encodeHeader } from '../safetensors/index.js';
+import { deflate } from './deflate.js';
 import {
   alignSection,
   type CompiledFor,
@@ -90,10 +91,9 @@ export function encodeEsp({ graph, weights, compiledFor, history }: EspContent):
   const onnx = exportOnnx(graph, {
     external: (name) => ({ location: locations.get(name) ?? weightsTensor }),
   });
-  const head = [
-    bytesTensor(graphTensor, onnx),
-    bytesTensor(weightsTensor, padded(JSON.stringify(entries), onnx)),
-  ];
+  const model = deflate(onnx);
+  const list = deflate(new TextEncoder().encode(JSON.stringify(entries)));
+  const head = [bytesTensor(graphTensor, model), bytesTensor(weightsTensor, padded(list, model.length))];
   const body = [...packed, ...plain.sort(byAlignment).map(({ data, tensor }) => storedTensor(tensor, data))];
   const metadata = {
     [versionKey]: String(espVersion),
@@ -101,9 +101,8 @@ export function encodeEsp({ graph, weights, compiledFor, history }: EspContent):
     ...(history !== undefined && { [historyKey]: history }),
   };
   const hashes = { name: hashTensor, type: 'uint8', dims: [hashBytes] } as const;
-  const list = [...head, ...body, hashes];
   const header = encodeHeader(
-    list.map(({ name, type, dims }) => [name, { type, dims }]),
+    [...head, ...body, hashes].map(({ name, type, dims }) => [name, { type, dims }]),
     { metadata, alignment: sectionAlignment },
   );
   const headParts = [header, ...head.flatMap(({ bytes }) => bytes)];
@@ -134,10 +133,9 @@ function packSections(weight: string, matrices: readonly PackedSections[], names
   });
 }
 
-/** The JSON text with blanks behind it, so that what follows it and the graph is aligned. */
-function padded(text: string, graph: Uint8Array): Uint8Array {
-  const bytes = new TextEncoder().encode(text);
-  const filled = new Uint8Array(alignSection(graph.length + bytes.length) - graph.length).fill(0x20);
+/** The bytes with zeros behind them, so that what follows them and the `before` bytes is aligned. */
+function padded(bytes: Uint8Array, before: number): Uint8Array {
+  const filled = new Uint8Array(alignSection(before + bytes.length) - before);
   filled.set(bytes);
   return filled;
 }

@@ -4,7 +4,7 @@ import type { WeightFormat, WeightStorage } from '../../sparse/weight_formats.js
 import type { DataType } from '../../tensor.js';
 
 /** docs/esp.md is the specification of what these modules read and write. */
-export const espVersion = 1;
+export const espVersion = 2;
 
 /** Keys of the safetensors metadata. */
 export const versionKey = 'espalier.version';
