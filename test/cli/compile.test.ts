@@ -43,7 +43,7 @@ describe('compile', () => {
     });
     expect(inspected.compiled.history).toMatchObject([{ step: 'prune', sparsity: 0.75, pattern: '16x1' }]);
     const text = (await cli('inspect', output)).out;
-    expect(text).toMatch(/^compiled +version 1 by espalier/m);
+    expect(text).toMatch(/^compiled +version 2 by espalier/m);
     expect(text).toMatch(/^w1 +block/m);
 
     const run = async (file: string) =>
