@@ -1,3 +1,6 @@
+import { constants } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { deflate, inflate } from '../../src/formats/esp/deflate.js';
 import { expectError } from '../session/support.js';
@@ -12,6 +15,14 @@ test('what is deflated comes back, zeros that would be shorter than readers take
     expect(deflated.length * 64).toBeGreaterThanOrEqual(bytes.length);
     expect([...inflate(new Uint8Array([...deflated, 0, 0, 0]), 'bytes')]).toEqual([...bytes]);
   }
+});
+
+test('a stream may be so long that 64 times its bytes would be more than Node can hold', () => {
+  const random = randomBytes(2 ** 20);
+  const bytes = Buffer.concat(new Array(70).fill(random));
+  const deflated = deflateSync(bytes, { level: 0 });
+  expect(deflated.length * 64).toBeGreaterThan(constants.MAX_LENGTH);
+  expect(Buffer.compare(inflate(deflated, 'bytes'), bytes)).toBe(0);
 });
 
 test('a stream is an error that ends too soon, or is none', async () => {

