@@ -16,14 +16,7 @@ export async function buildNativeTests({ directory, googleTestSource, jobs, sett
       'cmake is needed for the native tests and was not found. Debian, Ubuntu: sudo apt-get install -y cmake',
     );
   }
-  const configure = [
-    '-S',
-    root,
-    '-B',
-    directory,
-    '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
-    '-DESPALIER_BUILD_TESTS=ON',
-  ];
+  const configure = ['-S', root, '-B', directory, '-DCMAKE_BUILD_TYPE=Release', '-DESPALIER_BUILD_TESTS=ON'];
   configure.push('-DCMAKE_EXPORT_COMPILE_COMMANDS=ON', ...settings);
   if (googleTestSource !== undefined) configure.push(`-DESPALIER_GTEST_SOURCE=${googleTestSource}`);
   for (const args of [configure, ['--build', directory, '--parallel', String(jobs)]]) {
