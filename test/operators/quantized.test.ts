@@ -37,6 +37,18 @@ describe('quantised arithmetic', () => {
     { tolerance: 0 },
   );
 
+  agreeOnRandom(
+    'a scale that exporters write as range / 255, to its last bit',
+    20,
+    (m) => {
+      const x = m.input('float32', [7, 9], () => m.random() * 8 - 3);
+      const [most, least] = ['ReduceMax', 'ReduceMin'].map((op) => m.node(op, [x], { keepdims: 0 }));
+      m.output(m.node('Div', [m.node('Sub', [most ?? '', least ?? '']), m.scalar(255)]));
+      return {};
+    },
+    { tolerance: 0 },
+  );
+
   agreeOnAll('DynamicQuantizeLinear', [1, 2, 3, 4, 5], (m, size) => {
     m.output(...m.nodes('DynamicQuantizeLinear', [m.input('float32', [size, 7])], 3));
   });

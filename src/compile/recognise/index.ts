@@ -1,6 +1,7 @@
 import { choiceAttribute, floatValue, intsAttribute, intsValue } from '../../graph/attributes.js';
 import { readNumbers } from '../../graph/data.js';
 import type { Node, StaticGraph } from '../../graph/graph.js';
+import { elementCount } from '../../tensor.js';
 import { activationOf } from '../activation.js';
 import { countUses, findProducers } from '../uses.js';
 import { gatherIntoConv } from './gathered_channels.js';
@@ -136,7 +137,9 @@ function scalarAffine({ graph, node }: Match): Node | undefined {
   const right = scalar(graph, b);
   if (right !== undefined && sameShape(a)) {
     if (node.op === 'Mul') return affineNode(node, a, right, 0);
-    if (node.op === 'Div' && isOrdinary(right) && right !== 0 && isOrdinary(1 / right))
+    // One number gains nothing by it, and a scale for quantising has to be the quotient to its last bit.
+    const many = dims !== undefined && elementCount(dims) > 1;
+    if (node.op === 'Div' && many && isOrdinary(right) && right !== 0 && isOrdinary(1 / right))
       return affineNode(node, a, 1 / right, 0);
     if (node.op === 'Add') return affineNode(node, a, 1, right);
     if (node.op === 'Sub') return affineNode(node, a, 1, -right);
