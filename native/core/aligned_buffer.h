@@ -6,29 +6,13 @@
 #include <cstring>
 #include <utility>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include "core/error.h"
+#include "core/huge_pages.h"
+#include "core/sizes.h"
 
 namespace espalier {
 
 inline constexpr size_t kAlignment = 64;  // one cache line, one AVX-512 vector
-
-inline constexpr size_t RoundUp(size_t value, size_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
-// Large memory is read with fewer misses of the TLB in pages of 2 MiB, where the system has them to spare.
-inline void PreferHugePages([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) {
-#if defined(__linux__)
-  constexpr size_t kHugePage = size_t{2} << 20;
-  const size_t skip = (kHugePage - reinterpret_cast<uintptr_t>(memory) % kHugePage) % kHugePage;
-  if (bytes < skip + kHugePage) return;
-  madvise(static_cast<uint8_t*>(memory) + skip, (bytes - skip) / kHugePage * kHugePage, MADV_HUGEPAGE);
-#endif
-}
 
 // Owns zero-initialised, 64-byte aligned memory, with 64 bytes of slack after the end for vector over-reads.
 template <typename T>
@@ -39,14 +23,12 @@ class AlignedBuffer {
     if (count == 0) return;
     if (count > (SIZE_MAX - 2 * kAlignment) / sizeof(T))
       throw Error(ErrorCode::kMemory, "Expected a size that fits");
-    const size_t bytes = count * sizeof(T) + 2 * kAlignment;
     // calloc, not memset: pages that are never written to never take memory.
-    memory_ = std::calloc(bytes, 1);
+    memory_ = bytes() < kLeastForHugePages ? std::calloc(bytes(), 1) : AllocateInHugePages(bytes());
     if (memory_ == nullptr) {
       throw Error(ErrorCode::kMemory,
-                  "Expected " + std::to_string(bytes) + " bytes of free memory, got none");
+                  "Expected " + std::to_string(bytes()) + " bytes of free memory, got none");
     }
-    PreferHugePages(memory_, bytes);
     const size_t misaligned = reinterpret_cast<uintptr_t>(memory_) % kAlignment;
     const size_t skip = misaligned == 0 ? 0 : kAlignment - misaligned;
     data_ = reinterpret_cast<T*>(static_cast<uint8_t*>(memory_) + skip);
@@ -61,7 +43,14 @@ class AlignedBuffer {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~AlignedBuffer() { std::free(memory_); }
+  ~AlignedBuffer() {
+    if (memory_ == nullptr) return;
+    if (bytes() < kLeastForHugePages) {
+      std::free(memory_);
+    } else {
+      FreeInHugePages(memory_, bytes());
+    }
+  }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -71,6 +60,8 @@ class AlignedBuffer {
   const T& operator[](size_t i) const { return data_[i]; }
 
  private:
+  size_t bytes() const { return size_ * sizeof(T) + 2 * kAlignment; }
+
   void* memory_ = nullptr;
   T* data_ = nullptr;
   size_t size_ = 0;

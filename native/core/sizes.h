@@ -6,6 +6,10 @@
 
 namespace espalier {
 
+inline constexpr size_t RoundUp(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
 // Arithmetic on the sizes of a plan, which may be absurd: what does not fit is SIZE_MAX, which no memory has
 // room for, where plain arithmetic would wrap around to a small number.
 inline size_t MultiplySizes(size_t a, size_t b) {
