@@ -8,7 +8,7 @@ import { InputValuesNeeded } from './graph/input_values.js';
 import { findLayers } from './graph/layers.js';
 import { UnknownValueError } from './graph/operators/definition.js';
 import { assertSupported } from './graph/supported.js';
-import { freeArrays, loadAddon, type NativeSession } from './native/addon.js';
+import { freeArrays, loadAddon, type NativeModelFile, type NativeSession } from './native/addon.js';
 import { checkFeeds } from './session_feeds.js';
 import { parseSessionOptions, type SessionOptions } from './session_options.js';
 import { allocate, provideOutputs, type RunOptions, stageOutputs } from './session_outputs.js';
@@ -48,6 +48,7 @@ export class InferenceSession {
   readonly threads: number;
   readonly #inputs: readonly ValueInfo[];
   readonly #native: NativeSession;
+  readonly #file: NativeModelFile | undefined;
   readonly #stages: SessionStages;
   #released = false;
 
@@ -58,6 +59,7 @@ export class InferenceSession {
     this.isa = wanted === 'auto' ? (available.at(-1) ?? 'scalar') : wanted;
     this.threads = options.threads ?? availableParallelism();
     this.#native = new addon.NativeSession(this.isa, this.threads, options.spin ?? 0);
+    this.#file = esp?.file;
     if (esp !== undefined) this.#native.useFile(esp.file);
     this.#inputs = graph.inputs;
     const { isa, threads } = this;
@@ -174,6 +176,7 @@ export class InferenceSession {
     if (this.#released) return;
     this.#released = true;
     this.#native.release();
+    this.#file?.release();
   }
 
   [Symbol.dispose](): void {

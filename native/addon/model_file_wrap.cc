@@ -15,7 +15,7 @@ Napi::Function ModelFileWrap::Define(Napi::Env env) {
   return DefineClass(
       env, "NativeModelFile",
       {InstanceAccessor<&ModelFileWrap::Size>("size"), InstanceAccessor<&ModelFileWrap::Mapped>("mapped"),
-       InstanceMethod<&ModelFileWrap::Read>("read")});
+       InstanceMethod<&ModelFileWrap::Read>("read"), InstanceMethod<&ModelFileWrap::Release>("release")});
 }
 
 // new NativeModelFile(path, map), new NativeModelFile(bytes)
@@ -28,33 +28,54 @@ ModelFileWrap::ModelFileWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
       file_ = ModelFile::FromBytes(bytes.data, bytes.size);
     }
     info.This().As<Napi::Object>().TypeTag(&kTag);
+    // The object is small: without this, V8 lets many of them wait. Mapped pages are the system's to take
+    // back.
+    if (!file_->mapped()) reported_ = static_cast<int64_t>(file_->size());
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), reported_);
   });
+}
+
+void ModelFileWrap::Finalize(Napi::Env env) { LetGo(env); }
+
+void ModelFileWrap::LetGo(Napi::Env env) {
+  file_.reset();
+  if (reported_ != 0) Napi::MemoryManagement::AdjustExternalMemory(env, -reported_);
+  reported_ = 0;
+}
+
+const std::shared_ptr<const ModelFile>& ModelFileWrap::file() const {
+  if (!file_) throw Error(ErrorCode::kReleased, "The model's file was released");
+  return file_;
 }
 
 std::shared_ptr<const ModelFile> ModelFileWrap::From(const Napi::Value& value) {
   const Napi::Object object = ToObject(value, "a model file");
   if (!object.CheckTypeTag(&kTag)) throw Error(ErrorCode::kArgument, "Expected a NativeModelFile");
-  return Unwrap(object)->file_;
+  return Unwrap(object)->file();
 }
 
 // bytes
 Napi::Value ModelFileWrap::Size(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(file_->size()));
+  return Guarded(info.Env(),
+                 [&] { return Napi::Number::New(info.Env(), static_cast<double>(file()->size())); });
 }
 
 Napi::Value ModelFileWrap::Mapped(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), file_->mapped());
+  return Guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), file()->mapped()); });
 }
 
 // (offset, size) -> a copy of the bytes
 Napi::Value ModelFileWrap::Read(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const ByteRange range = ToByteRange(info[0], info[1]);
-    file_->Check(range);
+    file()->Check(range);
     Napi::Uint8Array bytes = Napi::Uint8Array::New(info.Env(), range.size);
-    file_->Read(range, bytes.Data());
+    file()->Read(range, bytes.Data());
     return bytes;
   });
 }
+
+// Gives the bytes back, unless a session still uses them.
+void ModelFileWrap::Release(const Napi::CallbackInfo& info) { LetGo(info.Env()); }
 
 }  // namespace espalier

@@ -42,6 +42,8 @@ export interface NativeModelFile {
   readonly mapped: boolean;
   /** A copy of bytes [offset, offset + size). */
   read(offset: number, size: number): Uint8Array;
+  /** Gives its memory back, or its mapping, unless a session still uses it. All else throws from then on. */
+  release(): void;
 }
 
 /** A packed matrix whose sections lie in a file. */

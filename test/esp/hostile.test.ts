@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { deflate } from '../../src/formats/esp/deflate.js';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
+import { GraphBuilder } from '../../src/graph/index.js';
 import { InferenceSession, type Tensor } from '../../src/index.js';
 import { expectError } from '../session/support.js';
 import {
@@ -115,6 +117,37 @@ describe('a forged file, its hashes right, with', () => {
 
   test.each(partEdits)('%s is an error', async (_, edit) => {
     expect(await outcome(forge(file, edit))).toBe('ERR_ESPALIER_MODEL');
+  });
+
+  test('a weight of few bytes that would be large once unpacked is an error where a node needs it so', async () => {
+    const weight = new Float32Array(2048 * 4096);
+    weight[0] = 1;
+    const b = new GraphBuilder('large');
+    b.output('y', b.node('MatMul', [b.input('x', [1, 4096]), b.constant([4096, 2048], weight, 'w')]));
+    const graph = b.build();
+    const small = compiled(graph, { isa: 'scalar' });
+    expect(small.length).toBeLessThan(10_000);
+    (await InferenceSession.create(small, { threads: 1, isa: 'scalar' })).release();
+    const reader = {
+      name: 'r',
+      op: 'ReduceMax',
+      domain: '',
+      inputs: ['w'],
+      outputs: ['z'],
+      attributes: new Map(),
+    };
+    const nodes = [...graph.nodes, reader];
+    const outputs = [...graph.outputs, { name: 'z', type: 'float32' as const, dims: undefined }];
+    const read = exportOnnx(
+      { ...graph, nodes, outputs },
+      { external: () => ({ location: 'espalier.weights' }) },
+    );
+    const forged = forge(small, ({ tensors }) => replaceBytes(tensors[0], deflate(read)));
+    await expectError(
+      () => InferenceSession.create(forged, { threads: 1, isa: 'scalar' }),
+      'ERR_ESPALIER_MODEL',
+      /weight "w" of the model to fit in memory.* got 33554432 bytes/,
+    );
   });
 
   test('another version asks for another compilation', async () => {

@@ -50,3 +50,34 @@ test.runIf(process.platform === 'linux')('sessions of several workers map one fi
     rmSync(file, { force: true });
   }
 });
+
+test.runIf(process.platform === 'linux')(
+  'a session that is released leaves neither a mapping nor bytes',
+  () => {
+    const file = path.join(tmpdir(), `espalier-released-${process.pid}.esp`);
+    writeModel(file);
+    try {
+      const script = `
+      import { readFileSync } from 'node:fs';
+      const { InferenceSession } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)});
+      const file = ${JSON.stringify(file)};
+      const bytes = readFileSync(file);
+      const openTimes = async (times, model, options) => {
+        for (let i = 0; i < times; i++) (await InferenceSession.create(model, { threads: 1, ...options })).release();
+        return process.memoryUsage().rss;
+      };
+      await openTimes(1, file);
+      const mappings = readFileSync('/proc/self/maps', 'utf8').split('\\n').filter((line) => line.endsWith(file)).length;
+      const growth = [];
+      for (const [model, options] of [[bytes, {}], [file, { mapFile: false }]])
+        growth.push(-(await openTimes(4, model, options)) + (await openTimes(16, model, options)));
+      console.log(JSON.stringify([mappings, ...growth.map((size) => size / bytes.length < 8)]));`;
+      const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+        encoding: 'utf8',
+      });
+      expect([stdout.trim(), stderr]).toEqual(['[0,true,true]', '']);
+    } finally {
+      rmSync(file);
+    }
+  },
+);

@@ -128,7 +128,21 @@ describe('importOnnx', () => {
         }),
       ),
       'MODEL',
-      /"w" to fit in memory/,
+      /"w" \[1099511627776\] to fit in memory/,
+    ],
+    [
+      'sparse initializers that are giant together',
+      encode(
+        simple({
+          sparse_initializer: ['v', 'w'].map((name) => ({
+            values: raw(name, 'float32', [1], new Uint8Array(4)),
+            indices: raw('', 'int64', [1], new Uint8Array(8)),
+            dims: [wide(2 ** 22)],
+          })),
+        }),
+      ),
+      'MODEL',
+      /"w" \[4194304\] to fit in memory.* got 16777216 bytes, with which they are 33554432/,
     ],
     [
       'two constants of one name',

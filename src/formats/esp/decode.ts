@@ -4,6 +4,7 @@ import { lazyTensor } from '../../graph/lazy.js';
 import { elementCount } from '../../tensor.js';
 import { importOnnx, type ResolveConstant } from '../onnx/index.js';
 import { decodeHeader, headerEnd, type SafetensorsHeader } from '../safetensors/index.js';
+import { UnpackedMemory } from '../unpacked_memory.js';
 import { inflate } from './deflate.js';
 import type { PackedSections } from './encode.js';
 import {
@@ -41,9 +42,6 @@ export interface EspFile {
 /** The dense matrix of a packed one, [rows, cols]; see src/sparse/pack.ts. */
 export type Unpack = (packed: PackedSections & { readonly cols: number }) => Float32Array;
 
-/** A weight must not ask for more memory than this: how large it is once unpacked, no file has to justify. */
-const largestDenseBytes = 2 ** 31;
-
 /**
  * Reads a compiled model and checks its head, up to the end of `espalier.weights`, against its hash. What lies behind
  * that is read later and checked by whoever uses it.
@@ -63,11 +61,17 @@ export function decodeEsp(source: ByteSource, what: string, unpack: Unpack): Esp
   );
   const weights = new Map<TensorData, StoredWeight>();
   const places = new Map<TensorData, Range>();
+  const memory = new UnpackedMemory(source.size);
   const resolveConstant: ResolveConstant = (name, { type, dims }, location) => {
     const weight = stored.get(name);
     if (weight !== undefined) checkFits(weight, type, dims, what);
     if (weight?.packed !== undefined) {
-      const data = lazyTensor(type, dims, () => unpackWeight(weight, source, unpack));
+      let isCounted = false; // once, however often it is unpacked
+      const data = lazyTensor(type, dims, () => {
+        if (!isCounted) memory.take(4 * elementCount(dims), `weight ${JSON.stringify(name)} of ${what}`);
+        isCounted = true;
+        return unpackWeight(weight, source, unpack);
+      });
       weights.set(data, weight);
       return data;
     }
@@ -134,11 +138,11 @@ function checkFits(
   what: string,
 ): void {
   const elements = elementCount([view.groups, view.outputs, view.inputs]);
-  if (type === 'float32' && elementCount(dims) === elements && elements * 4 <= largestDenseBytes) return;
+  if (type === 'float32' && elementCount(dims) === elements) return;
   const got = `${type} [${dims.join(', ')}]`;
   throw invalid(
     what,
-    `at most ${largestDenseBytes} bytes, as its layer reads them, for weight ${JSON.stringify(name)}`,
+    `${elements} float32 numbers, as its layer reads them, for weight ${JSON.stringify(name)}`,
     got,
   );
 }

@@ -1,5 +1,6 @@
 import { EspalierError } from '../../errors.js';
 import type { TensorData } from '../../graph/graph.js';
+import type { UnpackedMemory } from '../unpacked_memory.js';
 import type { AttributeProto, NodeProto } from './schema.js';
 import { type ResolveExternal, readSparseTensor, readTensor } from './tensors.js';
 import { toBigInt } from './wire.js';
@@ -11,6 +12,7 @@ import { toBigInt } from './wire.js';
 export function readConstantNode(
   proto: NodeProto,
   name: string,
+  memory: UnpackedMemory,
   resolveExternal: ResolveExternal | undefined,
 ): TensorData | 'strings' {
   const [attribute, ...others] = proto.attribute ?? [];
@@ -26,7 +28,7 @@ export function readConstantNode(
     case 'value':
       return attribute.t?.data_type === 8 ? 'strings' : readTensor(attribute.t ?? {}, what, resolveExternal);
     case 'sparse_value':
-      return readSparseTensor(attribute.sparse_tensor ?? {}, what, resolveExternal);
+      return readSparseTensor(attribute.sparse_tensor ?? {}, what, memory, resolveExternal);
     case 'value_float':
       return floats([attribute.f ?? 0], []);
     case 'value_floats':

@@ -3,6 +3,7 @@ import { EspalierError } from '../../errors.js';
 import type { Attribute, Dim, Graph, Node, TensorData, ValueInfo } from '../../graph/graph.js';
 import { sortGraph } from '../../graph/order.js';
 import { readWhole } from '../read_file.js';
+import { UnpackedMemory } from '../unpacked_memory.js';
 import { readAttribute } from './attributes.js';
 import { readConstantNode } from './constant_nodes.js';
 import { decodeModel } from './decode.js';
@@ -58,7 +59,7 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
   }
   if (opsets.size === 0)
     throw new EspalierError('ERR_ESPALIER_MODEL', `Expected ${name} to import an opset, got none`);
-  const importer = new GraphImporter(opsets, options);
+  const importer = new GraphImporter(opsets, new UnpackedMemory(bytes.length), options);
   try {
     const graph = importer.read(expandFunctions(model, opsets));
     const metadata = { ...graph.metadata };
@@ -84,9 +85,15 @@ class GraphImporter {
   readonly #opsets: ReadonlyMap<string, number>;
   readonly #resolveExternal: ResolveExternal | undefined;
   readonly #resolveConstant: ResolveConstant | undefined;
+  readonly #memory: UnpackedMemory;
 
-  constructor(opsets: ReadonlyMap<string, number>, { resolveExternal, resolveConstant }: ImportOptions) {
+  constructor(
+    opsets: ReadonlyMap<string, number>,
+    memory: UnpackedMemory,
+    { resolveExternal, resolveConstant }: ImportOptions,
+  ) {
     this.#opsets = opsets;
+    this.#memory = memory;
     this.#resolveExternal = resolveExternal;
     this.#resolveConstant = resolveConstant;
   }
@@ -105,7 +112,7 @@ class GraphImporter {
     for (const nodeProto of proto.node ?? []) {
       const name = names.next(nodeProto);
       if (nodeProto.op_type === 'Constant' && canonicalDomain(nodeProto.domain ?? '') === '') {
-        const value = readConstantNode(nodeProto, name, this.#resolveExternal);
+        const value = readConstantNode(nodeProto, name, this.#memory, this.#resolveExternal);
         const output = nodeProto.output?.[0] ?? '';
         if (value === 'strings') strings.add(output);
         else define(constants, output, value);
@@ -129,7 +136,7 @@ class GraphImporter {
     for (const sparse of proto.sparse_initializer ?? []) {
       const name = sparse.values?.name ?? '';
       const what = `sparse initializer ${JSON.stringify(name)}`;
-      define(constants, name, readSparseTensor(sparse, what, this.#resolveExternal));
+      define(constants, name, readSparseTensor(sparse, what, this.#memory, this.#resolveExternal));
     }
     return constants;
   }

@@ -1,6 +1,7 @@
 import type { TensorData } from '../../graph/graph.js';
 import { codeOfType } from '../../graph/type_codes.js';
 import { elementCount } from '../../tensor.js';
+import { largestUnpackedRatio } from '../unpacked_memory.js';
 import type { SparseTensorProto } from './schema.js';
 import { fromBigInt } from './wire.js';
 
@@ -12,7 +13,7 @@ const bytesPerValue = 4 + 8;
 
 /**
  * A float32 constant as its values that are not zero and their positions in it, row-major; undefined when that is no
- * smaller. It is the same constant to the last bit: -0 counts as a value.
+ * smaller, or so much smaller that no reader would make it dense again. It is the same constant to the last bit: -0 counts as a value.
  */
 export function writeSparseTensor(name: string, data: TensorData): SparseTensorProto | undefined {
   const { type, dims, bytes } = data;
@@ -20,7 +21,8 @@ export function writeSparseTensor(name: string, data: TensorData): SparseTensorP
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const words = new Uint32Array(aligned.buffer, aligned.byteOffset, elementCount(dims));
   const count = words.reduce((sum, word) => sum + (word === 0 ? 0 : 1), 0);
-  if (count * bytesPerValue >= bytes.byteLength) return undefined;
+  const stored = count * bytesPerValue;
+  if (stored >= bytes.byteLength || stored * largestUnpackedRatio < bytes.byteLength) return undefined;
   const values = new Uint32Array(count);
   const positions = new BigInt64Array(count);
   let next = 0;

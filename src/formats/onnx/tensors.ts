@@ -3,14 +3,12 @@ import { EspalierError } from '../../errors.js';
 import type { TensorData } from '../../graph/graph.js';
 import { describeTypeCode, typeOfCode } from '../../graph/type_codes.js';
 import { bytesPerElement, type DataType, typedArrayOf } from '../../tensor.js';
+import type { UnpackedMemory } from '../unpacked_memory.js';
 import type { SparseTensorProto, TensorProto, WireInt64 } from './schema.js';
 import { externalLocation, toBigInt } from './wire.js';
 
 /** Where a tensor's bytes come from when they are in another file. */
 export type ResolveExternal = (location: string) => Uint8Array;
-
-/** Largest dense constant a sparse initializer may ask for: its size is not bounded by the size of the file. */
-const largestDenseBytes = 2 ** 31;
 
 /**
  * The constant a TensorProto holds. `raw_data`, `float_data` and `double_data` stay views on the file's bytes.
@@ -190,6 +188,7 @@ function readOffset(text: string, key: string, what: string): number {
 export function readSparseTensor(
   proto: SparseTensorProto,
   what: string,
+  memory: UnpackedMemory,
   resolveExternal?: ResolveExternal,
 ): TensorData {
   const values = readTensor(proto.values ?? {}, `values of ${what}`, resolveExternal);
@@ -211,12 +210,7 @@ export function readSparseTensor(
         `[${indices.dims.join(', ')}] for values [${values.dims.join(', ')}]`,
     );
   }
-  if (size > largestDenseBytes) {
-    throw new EspalierError(
-      'ERR_ESPALIER_MODEL',
-      `Expected ${what} to fit in memory, got dims [${dims.join(', ')}]`,
-    );
-  }
+  memory.take(size, `${what} [${dims.join(', ')}]`);
   const bytes = new Uint8Array(size);
   const width8 = bytesPerElement[values.type];
   const view = new DataView(indices.bytes.buffer, indices.bytes.byteOffset, indices.bytes.byteLength);
