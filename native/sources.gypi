@@ -38,6 +38,7 @@
       "runtime/ops/conv_way.cc",
       "runtime/ops/copy.cc",
       "runtime/ops/depthwise_conv2d.cc",
+      "runtime/ops/depthwise_lanes.cc",
       "runtime/ops/elementwise.cc",
       "runtime/ops/fold.cc",
       "runtime/ops/gather.cc",

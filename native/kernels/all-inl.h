@@ -18,6 +18,7 @@ ESPALIER_INLINE Vec LoadValues(const Half* p) { return LoadHalf(p); }
 #include "kernels/gemv-inl.h"
 #include "kernels/rows-inl.h"
 #include "kernels/taps-inl.h"
+#include "kernels/lanes-inl.h"
 #include "kernels/winograd-inl.h"
 #include "kernels/gemm64-inl.h"
 // clang-format on

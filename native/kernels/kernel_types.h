@@ -158,6 +158,34 @@ struct WindowRows {
   float hi;
 };
 
+// Channels that lie side by side where lanes are channels.
+constexpr size_t kLaneChannels = 16;
+
+// The taps [first, end) of a window that see a row (or a column) of the plane, not its padding. `start` is
+// what the first of them sees.
+struct TapRange {
+  size_t first;
+  size_t end;
+  size_t start;
+};
+
+// A window over the planes of kLaneChannels channels that lie side by side.
+struct LaneWindow {
+  const float* x;  // [height, width, kLaneChannels]
+  size_t width;
+  const TapRange* rows;     // [out_rows]
+  const TapRange* columns;  // [out_cols]
+  size_t out_rows;
+  size_t out_cols;
+  const float* weights;  // [kernel_h, kernel_w, kLaneChannels]
+  size_t kernel_w;
+  size_t dilation_h;
+  size_t dilation_w;
+  const float* bias;  // [kLaneChannels]
+  float lo;
+  float hi;
+};
+
 enum class BinaryOp : int32_t {
   kAdd = 0,
   kSub,
@@ -197,6 +225,7 @@ using ReduceRow = float (*)(ReduceOp op, const float* x, size_t n);
 using AccumulateRow = void (*)(ReduceOp op, const float* x, float* y, size_t n);
 using CopyRows = void (*)(const RowCopy& copy) noexcept;
 using WindowSum = void (*)(const WindowRows& window, size_t width, float* out, size_t out_stride);
+using WindowLanes = void (*)(const LaneWindow& window, float* y) noexcept;
 using MaxTaps = void (*)(const float* const* taps, size_t tap_count, size_t width, float* out);
 using SoftmaxRow = void (*)(const float* x, float* y, size_t n);
 using OnlineSoftmax = void (*)(float* scores, size_t keys, size_t stride, size_t width, float* max,

@@ -121,6 +121,71 @@ ESPALIER_KERNEL_TEST(Taps, window_sum, EveryWindow) {
   }
 }
 
+// The taps of a window of `kernel` taps at output i that meet a row of `size`, one by one.
+TapRange Meet(size_t i, size_t size, size_t kernel, size_t stride, size_t dilation, size_t pad) {
+  TapRange range{kernel, kernel, 0};
+  for (size_t k = kernel; k-- > 0;) {
+    const size_t at = i * stride + k * dilation;
+    if (at < pad || at >= size + pad) continue;
+    if (range.first == kernel) range.end = k + 1;
+    range.first = k;
+    range.start = at - pad;
+  }
+  return range;
+}
+
+struct LaneCase {
+  size_t height, width, kernel_h, kernel_w, stride, dilation, pad;
+};
+
+constexpr LaneCase kLaneCases[] = {{1, 1, 1, 1, 1, 1, 0}, {3, 3, 5, 5, 1, 1, 2},  {7, 7, 3, 3, 1, 1, 1},
+                                   {7, 9, 3, 3, 2, 1, 1}, {9, 14, 2, 5, 1, 2, 3}, {4, 20, 1, 4, 3, 1, 0},
+                                   {2, 3, 3, 3, 1, 4, 4}, {5, 5, 5, 5, 5, 1, 7}};
+
+ESPALIER_KERNEL_TEST(Taps, window_lanes, EveryWindow) {
+  for (const LaneCase& size : kLaneCases) {
+    const auto outputs = [&](size_t length, size_t kernel) {
+      return (length + 2 * size.pad - (kernel - 1) * size.dilation - 1) / size.stride + 1;
+    };
+    const size_t out_rows = outputs(size.height, size.kernel_h);
+    const size_t out_cols = outputs(size.width, size.kernel_w);
+    std::vector<TapRange> rows, columns;
+    for (size_t r = 0; r < out_rows; ++r)
+      rows.push_back(Meet(r, size.height, size.kernel_h, size.stride, size.dilation, size.pad));
+    for (size_t c = 0; c < out_cols; ++c)
+      columns.push_back(Meet(c, size.width, size.kernel_w, size.stride, size.dilation, size.pad));
+    const EdgeBuffer<float> x(RandomValues(size.height * size.width * kLaneChannels, 31));
+    const EdgeBuffer<float> weights(RandomValues(size.kernel_h * size.kernel_w * kLaneChannels, 32));
+    const EdgeBuffer<float> bias(RandomValues(kLaneChannels, 33));
+    for (const float limit : {0.5f, kNoLimit}) {
+      GuardedOutput out(out_rows * out_cols * kLaneChannels);
+      kernels().window_lanes(
+          {x.data(), size.width, rows.data(), columns.data(), out_rows, out_cols, weights.data(),
+           size.kernel_w, size.dilation, size.dilation, bias.data(), -limit, limit},
+          out.data());
+      out.ExpectGuardsIntact();
+      for (size_t i = 0; i < out_rows * out_cols * kLaneChannels; ++i) {
+        const size_t lane = i % kLaneChannels;
+        const TapRange& row = rows[i / kLaneChannels / out_cols];
+        const TapRange& column = columns[i / kLaneChannels % out_cols];
+        Expected expected;
+        expected.AddTerm(bias.data()[lane]);
+        for (size_t kh = row.first; kh < row.end; ++kh) {
+          for (size_t kw = column.first; kw < column.end; ++kw) {
+            const size_t at_row = row.start + (kh - row.first) * size.dilation;
+            const size_t at_col = column.start + (kw - column.first) * size.dilation;
+            expected.AddTerm(
+                static_cast<double>(weights.data()[(kh * size.kernel_w + kw) * kLaneChannels + lane]) *
+                x.data()[(at_row * size.width + at_col) * kLaneChannels + lane]);
+          }
+        }
+        expected.Clamp(-limit, limit);
+        ASSERT_NEAR(out[i], expected.value, expected.Tolerance()) << i << " of width " << size.width;
+      }
+    }
+  }
+}
+
 ESPALIER_KERNEL_TEST(Taps, max_taps, EveryWidth) {
   for (const size_t count : kTapCounts) {
     for (size_t width = 0; width <= 140; ++width) {

@@ -1,10 +1,11 @@
 // Convolution with one input channel per group: every output row is a weighted sum of kernel_h * kernel_w
-// input rows. inputs: x, weights [out_channels, taps] (raw float32), bias [out_channels] if has_bias,
-// residual if has_residual.
+// input rows (or, where rows are short, depthwise_lanes.h). inputs: x, weights [out_channels, taps] (raw
+// float32), bias [out_channels] if has_bias, residual if has_residual.
 
 #include <algorithm>
 
 #include "runtime/ops/conv_operands.h"
+#include "runtime/ops/depthwise_lanes.h"
 #include "runtime/ops/factories.h"
 #include "runtime/ops/row_window.h"
 
@@ -20,10 +21,6 @@ class DepthwiseConv2d final : public Step {
         operands_(spec, build, geometry_, 2),
         window_(geometry_, 0.0f) {
     const WindowGeometry& g = geometry_;
-    spec.Expect(g.channels > 0 && g.out_channels % g.channels == 0,
-                "output channels a multiple of the channels");
-    spec.Expect(spec.inputs[1].Elements() == MultiplyAll({g.out_channels, g.taps()}),
-                "weights [out channels, taps]");
     weights_ = build.resolve(spec.inputs[1]);
     const size_t planes = g.batch * g.channels;
     split_ = SplitWork(planes, 1, build.threads);
@@ -80,6 +77,13 @@ class DepthwiseConv2d final : public Step {
 }  // namespace
 
 std::unique_ptr<Step> MakeDepthwiseConv2d(const StepSpec& spec, const BuildContext& build) {
+  const WindowGeometry g = ReadWindow(spec);
+  spec.Expect(spec.inputs.size() >= 2, "x and weights");
+  spec.Expect(g.channels > 0 && g.out_channels % g.channels == 0,
+              "output channels a multiple of the channels");
+  spec.Expect(spec.inputs[1].Elements() == MultiplyAll({g.out_channels, g.taps()}),
+              "weights [out channels, taps]");
+  if (LanesSuit(spec, g)) return MakeDepthwiseLanes(spec, build, g);
   return std::make_unique<DepthwiseConv2d>(spec, build);
 }
 
