@@ -82,9 +82,9 @@ async function run(
   const outputs = Object.fromEntries(given.map(([name, tensor]) => [name, valuesOf(name, tensor)]));
   // Feeds of names that are no inputs are passed over, as onnxruntime-common does.
   const inputs = Object.fromEntries(
-    session.inputNames.flatMap((name) => {
+    session.inputMetadata.flatMap(({ name, dims }) => {
       const feed = feeds[name];
-      return feed === undefined ? [] : [[name, valuesOf(name, feed)]];
+      return feed === undefined ? [] : [[name, scalarIf(dims?.length === 0, valuesOf(name, feed))]];
     }),
   );
   const results = await session.run(inputs, given.length === 0 ? {} : { outputs });
@@ -100,6 +100,11 @@ async function run(
       return [name, tensor === null ? tensorOf(result) : (tensor as Tensor)];
     }),
   );
+}
+
+/** Onnxruntime takes one element under any dims for a scalar, and programs feed `new Tensor('int64', [16000n])`. */
+function scalarIf(declared: boolean, values: Values): Values {
+  return declared && values.size === 1 ? new Values(values.type, values.data, []) : values;
 }
 
 function valuesOf(name: string, tensor: AnyTensor): Values {
