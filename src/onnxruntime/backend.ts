@@ -1,9 +1,37 @@
-import { createHandler, type SessionHandler } from './handler.js';
+import { EspalierError } from '../errors.js';
+import { createHandler } from './handler.js';
+import type { InferenceSession } from './inference_session.js';
+import type { OnnxValue } from './tensor.js';
+
+export namespace SessionHandler {
+  export type FeedsType = { [name: string]: OnnxValue };
+  export type FetchesType = { [name: string]: OnnxValue | null };
+  export type ReturnType = { [name: string]: OnnxValue };
+}
+
+/** A session as backends give it to onnxruntime-common. */
+export interface InferenceSessionHandler {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly inputMetadata: readonly InferenceSession.ValueMetadata[];
+  readonly outputMetadata: readonly InferenceSession.ValueMetadata[];
+  run(
+    feeds: SessionHandler.FeedsType,
+    fetches: SessionHandler.FetchesType,
+    options?: InferenceSession.RunOptions,
+  ): Promise<SessionHandler.ReturnType>;
+  dispose(): Promise<void>;
+  startProfiling(): void;
+  endProfiling(): void;
+}
 
 /** Loads sessions for onnxruntime-common's `InferenceSession`. */
 export interface Backend {
   init(backendName: string): Promise<void>;
-  createInferenceSessionHandler(uriOrBuffer: string | Uint8Array, options?: object): Promise<SessionHandler>;
+  createInferenceSessionHandler(
+    uriOrBuffer: string | Uint8Array,
+    options?: InferenceSession.SessionOptions,
+  ): Promise<InferenceSessionHandler>;
 }
 
 /**
@@ -15,3 +43,25 @@ export const espalierBackend: Backend = {
   init: async () => {},
   createInferenceSessionHandler: createHandler,
 };
+
+/** The execution providers whose names a session here takes, both of them espalier. */
+export const backendNames: readonly string[] = ['cpu', 'espalier'];
+
+/** As in onnxruntime-node: the names, and that each comes with the package. */
+export function listSupportedBackends(): { name: string; bundled: boolean }[] {
+  return backendNames.map((name) => ({ name, bundled: true }));
+}
+
+/**
+ * Sessions here run on espalier alone, so its own backend may be registered under its own names, which changes nothing.
+ * @throws EspalierError ERR_ESPALIER_UNSUPPORTED for another backend or name
+ */
+export function registerBackend(name: string, backend: Backend, _priority: number): void {
+  if (backend === espalierBackend && backendNames.includes(name)) return;
+  const got = backend === espalierBackend ? `the name "${name}"` : `another backend for "${name}"`;
+  throw new EspalierError(
+    'ERR_ESPALIER_UNSUPPORTED',
+    `Expected espalierBackend under the name ${backendNames.join(' or ')}, got ${got}: ` +
+      'other backends are registered with onnxruntime-common',
+  );
+}

@@ -2,56 +2,17 @@ import { EspalierError } from '../errors.js';
 import { nearest } from '../options.js';
 import { InferenceSession as Session, type ValueMetadata as SessionValue } from '../session.js';
 import { type DataType, type TensorDataMap, Tensor as Values } from '../tensor.js';
-import { mapOptions } from './options.js';
-import { bitsOf, type Tensor, tensorOf } from './tensor.js';
-import type { TensorType } from './tensor_types.js';
-
-/** As in onnxruntime-common; espalier's values are all tensors. */
-export interface ValueMetadata {
-  readonly name: string;
-  readonly isTensor: true;
-  readonly type: TensorType;
-  /** Numbers, and names of symbolic dims; empty when even the rank is unknown. */
-  readonly shape: readonly (number | string)[];
-}
-
-/** Options of one run, all accepted; a run that is asked to terminate rejects. */
-export interface RunOptions {
-  readonly logSeverityLevel?: 0 | 1 | 2 | 3 | 4;
-  readonly logVerbosityLevel?: number;
-  readonly terminate?: boolean;
-  readonly tag?: string;
-  readonly extra?: Readonly<Record<string, unknown>>;
-}
-
-/** Any tensor of onnxruntime-common, of whichever package. */
-export interface AnyTensor {
-  readonly type: string;
-  readonly data: unknown;
-  readonly dims: readonly number[];
-}
-
-/** A session as onnxruntime-common's backends give it. */
-export interface SessionHandler {
-  readonly inputNames: readonly string[];
-  readonly outputNames: readonly string[];
-  readonly inputMetadata: readonly ValueMetadata[];
-  readonly outputMetadata: readonly ValueMetadata[];
-  run<T extends AnyTensor>(
-    feeds: Readonly<Record<string, T>>,
-    fetches: Readonly<Record<string, T | null>>,
-    options?: RunOptions,
-  ): Promise<Record<string, Tensor>>;
-  dispose(): Promise<void>;
-  startProfiling(): void;
-  endProfiling(): void;
-}
+import type { InferenceSessionHandler, SessionHandler } from './backend.js';
+import { bitsOf, tensorOf } from './cpu_tensor.js';
+import type { InferenceSession } from './inference_session.js';
+import { checkRunOptions, mapOptions } from './options.js';
+import type { OnnxValue, Tensor } from './tensor.js';
 
 /** @throws EspalierError (a rejection) what `InferenceSession.create` and {@link mapOptions} throw */
 export async function createHandler(
   model: string | Uint8Array,
   options: unknown = {},
-): Promise<SessionHandler> {
+): Promise<InferenceSessionHandler> {
   const session = await Session.create(model, mapOptions(options));
   return {
     inputNames: session.inputNames,
@@ -65,20 +26,19 @@ export async function createHandler(
   };
 }
 
-function metadata({ name, type, dims = [] }: SessionValue): ValueMetadata {
-  return { name, isTensor: true, type: type as TensorType, shape: dims };
+function metadata({ name, type, dims = [] }: SessionValue): InferenceSession.TensorValueMetadata {
+  return { name, isTensor: true, type: type as Tensor.Type, shape: dims };
 }
 
 /** The outputs that `fetches` names: new tensors, or the given ones, which are then returned themselves. */
 async function run(
   session: Session,
-  feeds: Readonly<Record<string, AnyTensor>>,
-  fetches: Readonly<Record<string, AnyTensor | null>>,
-  options: RunOptions = {},
-): Promise<Record<string, Tensor>> {
-  if (options.terminate === true)
-    throw new EspalierError('ERR_ESPALIER_ARGUMENT', 'Expected a run that goes on, got terminate: true');
-  const given = Object.entries(fetches).filter((entry): entry is [string, AnyTensor] => entry[1] !== null);
+  feeds: SessionHandler.FeedsType,
+  fetches: SessionHandler.FetchesType,
+  options: unknown,
+): Promise<SessionHandler.ReturnType> {
+  if (options !== undefined) checkRunOptions(options);
+  const given = Object.entries(fetches).filter((entry): entry is [string, OnnxValue] => entry[1] !== null);
   const outputs = Object.fromEntries(given.map(([name, tensor]) => [name, valuesOf(name, tensor)]));
   // Feeds of names that are no inputs are passed over, as onnxruntime-common does.
   const inputs = Object.fromEntries(
@@ -97,7 +57,7 @@ async function run(
           `"${name}" is not an output of the model: ${nearest(name, session.outputNames)}`,
         );
       }
-      return [name, tensor === null ? tensorOf(result) : (tensor as Tensor)];
+      return [name, tensor ?? tensorOf(result)];
     }),
   );
 }
@@ -107,7 +67,7 @@ function scalarIf(declared: boolean, values: Values): Values {
   return declared && values.size === 1 ? new Values(values.type, values.data, []) : values;
 }
 
-function valuesOf(name: string, tensor: AnyTensor): Values {
+function valuesOf(name: string, tensor: OnnxValue): Values {
   if (typeof tensor !== 'object' || tensor === null)
     throw new EspalierError('ERR_ESPALIER_ARGUMENT', `Expected a Tensor for "${name}", got ${typeof tensor}`);
   const { type, data, dims } = tensor;

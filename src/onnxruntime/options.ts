@@ -1,84 +1,56 @@
 import * as v from 'valibot';
 import { EspalierError } from '../errors.js';
-import { optionsObject, parseOptions } from '../options.js';
+import { optionsObject, parseOptions, wholeNumber } from '../options.js';
 import type { SessionOptions as EspalierOptions } from '../session_options.js';
 
-/** Options of onnxruntime-common's sessions; which of them espalier uses is said at each. */
-export interface SessionOptions {
-  /**
-   * Names, or objects with a name. `cpu` and `espalier` are here; others are passed over with a warning when one of
-   * these two is named as well. `{ name: 'espalier', ... }` takes espalier's own session options.
-   */
-  readonly executionProviders?: readonly (string | { readonly name: string })[];
-  /** Threads of a run; 0 and the default are the CPUs of the process. */
-  readonly intraOpNumThreads?: number;
-  /** Not used: steps run in order, each on all threads. */
-  readonly interOpNumThreads?: number;
-  readonly executionMode?: 'sequential' | 'parallel';
-  /** Not used: shapes are fixed when the first feeds of these shapes come. */
-  readonly freeDimensionOverrides?: Readonly<Record<string, number>>;
-  /** Not used: a plan is always fused. */
-  readonly graphOptimizationLevel?: 'disabled' | 'basic' | 'extended' | 'layout' | 'all';
-  /** Not used: a plan has one arena, laid out beforehand. */
-  readonly enableCpuMemArena?: boolean;
-  readonly enableMemPattern?: boolean;
-  /** Not used: nothing is logged. */
-  readonly logId?: string;
-  readonly logSeverityLevel?: 0 | 1 | 2 | 3 | 4;
-  readonly logVerbosityLevel?: number;
-  /** Not used: it is for GPUs. */
-  readonly enableGraphCapture?: boolean;
-  /** Not used: the entries are onnxruntime's own. */
-  readonly extra?: Readonly<Record<string, unknown>>;
-  /** `cpu`, for all outputs or by name; other places are refused. */
-  readonly preferredOutputLocation?: string | Readonly<Record<string, string>>;
-  /** Refused when true: `profile` of espalier's own session says how long each step takes. */
-  readonly enableProfiling?: boolean;
-  readonly profileFilePrefix?: string;
-  /** Refused: plans are not ONNX models. */
-  readonly optimizedModelFilePath?: string;
-  /** Refused: a model with external data is opened by its path, beside its files. */
-  readonly externalData?: readonly unknown[];
-}
-
 const any = v.optional(v.unknown());
+const flag = v.optional(v.boolean('a boolean'));
+const text = v.optional(v.string('a string'));
+const oneOf = <const Names extends readonly string[]>(...names: Names) =>
+  v.optional(v.picklist(names, `one of ${names.join(', ')}`));
+const threads = v.optional(wholeNumber(0, 256));
+const severity = v.optional(wholeNumber(0, 4));
 const provider = v.union(
   [v.string(), v.looseObject({ name: v.string() })],
   'a name, or an object with a name',
 );
 
+// What is not used is checked where onnxruntime checks it.
 const schema = optionsObject({
   executionProviders: v.optional(v.array(provider, 'an array of execution providers')),
-  intraOpNumThreads: v.optional(
-    v.pipe(
-      v.number('a number'),
-      v.integer('an integer'),
-      v.minValue(0, 'at least 0'),
-      v.maxValue(256, 'at most 256'),
-    ),
-  ),
-  interOpNumThreads: any,
-  executionMode: any,
+  intraOpNumThreads: threads,
+  interOpNumThreads: threads,
+  executionMode: oneOf('sequential', 'parallel'),
   freeDimensionOverrides: any,
-  graphOptimizationLevel: v.optional(
-    v.picklist(
-      ['disabled', 'basic', 'extended', 'layout', 'all'],
-      'one of disabled, basic, extended, layout, all',
-    ),
-  ),
-  enableCpuMemArena: any,
-  enableMemPattern: any,
-  logId: any,
-  logSeverityLevel: any,
+  graphOptimizationLevel: oneOf('disabled', 'basic', 'extended', 'layout', 'all'),
+  enableCpuMemArena: flag,
+  enableMemPattern: flag,
+  logId: text,
+  logSeverityLevel: severity,
   logVerbosityLevel: any,
   enableGraphCapture: any,
-  extra: any,
+  extra: v.optional(v.looseObject({}, 'an object')),
   preferredOutputLocation: any,
-  enableProfiling: any,
+  enableProfiling: flag,
   profileFilePrefix: any,
-  optimizedModelFilePath: any,
-  externalData: any,
+  optimizedModelFilePath: text,
+  externalData: v.optional(v.array(v.unknown(), 'an array')),
 });
+
+const runSchema = v.looseObject(
+  { logSeverityLevel: severity, tag: text, terminate: v.optional(v.unknown()) },
+  'an object',
+);
+
+/**
+ * Checks the options of a run, of which unknown ones are passed over, as onnxruntime does.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT for one that onnxruntime refuses, and for `terminate: true`
+ */
+export function checkRunOptions(given: unknown): void {
+  const { terminate } = parseOptions(runSchema, given, 'run options');
+  if (terminate === true)
+    throw new EspalierError('ERR_ESPALIER_ARGUMENT', 'Expected a run that goes on, got terminate: true');
+}
 
 /**
  * Espalier's options for those of onnxruntime.
@@ -91,8 +63,8 @@ export function mapOptions(given: unknown): EspalierOptions {
   const own = providerOptions(options.executionProviders ?? []);
   for (const key of ['enableProfiling', 'optimizedModelFilePath', 'externalData'] as const) {
     const value = options[key];
-    const asked = Array.isArray(value) ? value.length > 0 : Boolean(value);
-    if (asked) throw new EspalierError('ERR_ESPALIER_UNSUPPORTED', `Expected no ${key}: ${reasons[key]}`);
+    if (Array.isArray(value) ? value.length > 0 : value)
+      throw new EspalierError('ERR_ESPALIER_UNSUPPORTED', `Expected no ${key}: ${reasons[key]}`);
   }
   const { preferredOutputLocation: place = 'cpu' } = options;
   const places = typeof place === 'object' && place !== null ? Object.values(place) : [place];
@@ -102,8 +74,8 @@ export function mapOptions(given: unknown): EspalierOptions {
       'ERR_ESPALIER_UNSUPPORTED',
       `Expected outputs on the CPU, got ${String(elsewhere)}`,
     );
-  const threads = options.intraOpNumThreads || undefined;
-  return { ...(threads !== undefined && { threads }), ...own };
+  const threadCount = options.intraOpNumThreads || undefined;
+  return { ...(threadCount !== undefined && { threads: threadCount }), ...own };
 }
 
 const reasons = {

@@ -1,174 +1,110 @@
-import { EspalierError } from '../errors.js';
-import { type TensorDataMap, Tensor as Values } from '../tensor.js';
-import type { TensorConstructor, TensorType, TypedTensor } from './tensor_types.js';
+import type { TensorDataMap } from '../tensor.js';
+import { CpuTensor } from './cpu_tensor.js';
+import type { GlobalType } from './globals.js';
 
-type TypedArray = TensorDataMap[TensorType];
-type ArrayConstructor = (abstract new (
-  ...args: never[]
-) => TypedArray) & { from(values: Iterable<unknown>): TypedArray };
-
-/** Node 24 has an array for halves, which onnxruntime-common then uses; before, they are the bits in a Uint16Array. */
-const float16Array = (globalThis as { Float16Array?: ArrayConstructor }).Float16Array;
-
-const typeOfArray: readonly (readonly [ArrayConstructor, TensorType])[] = [
-  [Float32Array, 'float32'],
-  [Float64Array, 'float64'],
-  [Int8Array, 'int8'],
-  [Uint8Array, 'uint8'],
-  [Int16Array, 'int16'],
-  [Uint16Array, 'uint16'],
-  [Int32Array, 'int32'],
-  [Uint32Array, 'uint32'],
-  [BigInt64Array as unknown as ArrayConstructor, 'int64'],
-  [BigUint64Array as unknown as ArrayConstructor, 'uint64'],
-  ...(float16Array === undefined ? [] : [[float16Array, 'float16'] as const]),
-];
-
-class CpuTensor implements Tensor {
-  readonly type: TensorType;
+/** A tensor whose type is known; members and meanings are those of onnxruntime-common. */
+export interface TypedTensor<T extends Tensor.Type> {
+  readonly type: T;
   readonly dims: readonly number[];
+  /** Row-major. @throws EspalierError ERR_ESPALIER_RELEASED after {@link dispose} */
+  readonly data: Tensor.DataTypeMap[T];
+  /** Number of elements. */
   readonly size: number;
-  #data: TypedArray | undefined;
-
-  constructor(first: unknown, second?: unknown, third?: unknown) {
-    const typed = typeof first === 'string';
-    const [data, dims] = typed ? [second, third] : [first, second];
-    const array = typed ? arrayOf(first as TensorType, data) : inferred(data);
-    const shape = dims ?? [array.data.length];
-    // The same checks as for any tensor of espalier; halves are checked as their bits.
-    const checked = new Values(array.type, bitsOf(array.type, array.data), shape as readonly number[]);
-    this.type = array.type;
-    this.dims = checked.dims;
-    this.size = checked.size;
-    this.#data = array.data;
-  }
-
-  get data(): TypedArray {
-    if (this.#data !== undefined) return this.#data;
-    throw new EspalierError(
-      'ERR_ESPALIER_RELEASED',
-      'Expected a tensor with data, got one that was disposed of',
-    );
-  }
-
-  get location(): 'cpu' | 'none' {
-    return this.#data === undefined ? 'none' : 'cpu';
-  }
-
-  get texture(): never {
-    throw onCpuOnly('texture');
-  }
-
-  get gpuBuffer(): never {
-    throw onCpuOnly('gpuBuffer');
-  }
-
-  get mlTensor(): never {
-    throw onCpuOnly('mlTensor');
-  }
-
-  toDataURL(): never {
-    throw new EspalierError(
-      'ERR_ESPALIER_UNSUPPORTED',
-      'Expected tensors of numbers, got a request for an image',
-    );
-  }
-
-  toImageData(): never {
-    return this.toDataURL();
-  }
-
-  async getData(): Promise<TypedArray> {
-    return this.data;
-  }
-
-  dispose(): void {
-    this.#data = undefined;
-  }
-
-  reshape(dims: readonly number[]): Tensor {
-    return new CpuTensor(this.type, this.data, dims);
-  }
+  /** `cpu`, or `none` once the tensor is disposed of. */
+  readonly location: Tensor.DataLocation;
+  /** Tensors are never on a GPU: reading one of these throws ERR_ESPALIER_UNSUPPORTED. */
+  readonly texture: Tensor.TextureType;
+  readonly gpuBuffer: Tensor.GpuBufferType;
+  readonly mlTensor: Tensor.MLTensorType;
+  /** Images are not made: these throw ERR_ESPALIER_UNSUPPORTED. */
+  toDataURL(options?: object): string;
+  toImageData(options?: object): GlobalType<'ImageData'>;
+  getData(releaseData?: boolean): Promise<Tensor.DataTypeMap[T]>;
+  dispose(): void;
+  /** The same data under other dims of the same number of elements. */
+  reshape(dims: readonly number[]): TypedTensor<T>;
 }
+
+/** Makers of tensors beside the constructor. All but the last throw ERR_ESPALIER_UNSUPPORTED, as their types say. */
+export interface TensorFactory {
+  fromImage(image: unknown, options?: object): Promise<never>;
+  fromTexture(texture: unknown, options: object): never;
+  fromGpuBuffer(buffer: unknown, options: object): never;
+  fromMLTensor(tensor: unknown, options: object): never;
+  /** A tensor on the memory of `buffer`. */
+  fromPinnedBuffer<T extends Tensor.CpuPinnedDataTypes>(
+    type: T,
+    buffer: Tensor.DataTypeMap[T],
+    dims?: readonly number[],
+  ): TypedTensor<T>;
+}
+
+type Wide = 'int64' | 'uint64';
+type Dims = readonly number[];
 
 /**
- * A tensor with the constructors and members of onnxruntime-common's. Text and 4-bit integers, and making tensors of
- * images or from GPU memory, are refused.
+ * Data is a typed array, which the tensor keeps, or an array of values, which are copied; without dims it is one line.
+ * @throws EspalierError ERR_ESPALIER_TYPE for `string`, `int4` and `uint4`, and for data of another type;
+ *   ERR_ESPALIER_SHAPE when dims do not fit
  */
+export interface TensorConstructor extends TensorFactory {
+  new (type: 'string', data: readonly string[], dims?: Dims): TypedTensor<'string'>;
+  new (type: 'bool', data: Uint8Array | readonly boolean[], dims?: Dims): TypedTensor<'bool'>;
+  new (type: 'uint8', data: Uint8ClampedArray, dims?: Dims): TypedTensor<'uint8'>;
+  new <T extends Wide>(
+    type: T,
+    data: Tensor.DataTypeMap[T] | readonly bigint[] | readonly number[],
+    dims?: Dims,
+  ): TypedTensor<T>;
+  new <T extends Exclude<Tensor.Type, Wide | 'bool' | 'string'>>(
+    type: T,
+    data: Tensor.DataTypeMap[T] | readonly number[],
+    dims?: Dims,
+  ): TypedTensor<T>;
+  new (data: Float32Array, dims?: Dims): TypedTensor<'float32'>;
+  new (data: Float64Array, dims?: Dims): TypedTensor<'float64'>;
+  new (data: Int8Array, dims?: Dims): TypedTensor<'int8'>;
+  new (data: Uint8Array | Uint8ClampedArray, dims?: Dims): TypedTensor<'uint8'>;
+  new (data: Int16Array, dims?: Dims): TypedTensor<'int16'>;
+  new (data: Uint16Array, dims?: Dims): TypedTensor<'uint16'>;
+  new (data: Int32Array, dims?: Dims): TypedTensor<'int32'>;
+  new (data: Uint32Array, dims?: Dims): TypedTensor<'uint32'>;
+  new (data: BigInt64Array, dims?: Dims): TypedTensor<'int64'>;
+  new (data: BigUint64Array, dims?: Dims): TypedTensor<'uint64'>;
+  new (data: readonly string[], dims?: Dims): TypedTensor<'string'>;
+  new (data: readonly boolean[], dims?: Dims): TypedTensor<'bool'>;
+  new (type: Tensor.Type, data: Tensor.DataType | readonly Tensor.ElementType[], dims?: Dims): Tensor;
+  new (data: Tensor.DataType, dims?: Dims): Tensor;
+}
+
 export const Tensor = CpuTensor as unknown as TensorConstructor;
 
-export interface Tensor extends TypedTensor<TensorType> {}
+export interface Tensor extends TypedTensor<Tensor.Type> {}
 
 export namespace Tensor {
-  export type Type = TensorType;
-  export type DataTypeMap = Pick<TensorDataMap, TensorType>;
+  /** The array that holds the elements of each type. */
+  export interface DataTypeMap extends Omit<TensorDataMap, 'bfloat16'> {
+    string: string[];
+    int4: Int8Array;
+    uint4: Uint8Array;
+  }
+  export type Type = keyof DataTypeMap;
+  /** What one element is to JavaScript. */
+  export type ElementTypeMap = {
+    [T in Type]: T extends Wide ? bigint : T extends 'string' ? string : T extends 'bool' ? boolean : number;
+  };
   export type DataType = DataTypeMap[Type];
-  export type DataLocation = Tensor['location'];
+  export type ElementType = ElementTypeMap[Type];
+  export type CpuPinnedDataTypes = Exclude<Type, 'string'>;
+  export type DataLocation = 'none' | 'cpu' | 'cpu-pinned' | 'texture' | 'gpu-buffer' | 'ml-tensor';
+  export type TextureType = GlobalType<'WebGLTexture'>;
+  export type GpuBufferType = GlobalType<
+    'GPUBuffer',
+    { size: number; mapState: 'unmapped' | 'pending' | 'mapped' }
+  >;
+  export type MLTensorType = GlobalType<'MLTensor', { destroy(): void }>;
 }
 
-/** Elements as espalier runs them: halves as bits. A view on the same memory. */
-export function bitsOf(type: string, data: unknown): TypedArray {
-  if (type !== 'float16' || float16Array === undefined || !(data instanceof float16Array))
-    return data as TypedArray;
-  return new Uint16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length);
-}
-
-/** Elements as onnxruntime-common gives them on this Node. A view on the same memory. */
-export function elementsOf(type: TensorType, data: TypedArray): TypedArray {
-  if (type !== 'float16' || float16Array === undefined) return data;
-  const make = float16Array as unknown as new (
-    buffer: ArrayBufferLike,
-    offset: number,
-    length: number,
-  ) => TypedArray;
-  return new make(data.buffer, data.byteOffset, data.length);
-}
-
-function arrayOf(type: TensorType, data: unknown): { type: TensorType; data: TypedArray } {
-  if (type === 'float16' && float16Array !== undefined) {
-    const bits = data instanceof Uint16Array || data instanceof float16Array;
-    return { type, data: bits ? elementsOf(type, bitsOf(type, data)) : float16Array.from(data as number[]) };
-  }
-  if (type === 'float16' && Array.isArray(data)) {
-    const expected = 'Expected a Uint16Array of bits for a float16 tensor';
-    throw new EspalierError('ERR_ESPALIER_TYPE', `${expected}, got an array of numbers`);
-  }
-  const own = data instanceof Uint8ClampedArray && type === 'uint8' ? Uint8Array.from(data) : data;
-  const values = new Values(type, own as TypedArray, [lengthOf(own)]);
-  return { type, data: values.data as TypedArray };
-}
-
-function lengthOf(data: unknown): number {
-  const length = (data as { length?: unknown } | null | undefined)?.length;
-  return typeof length === 'number' ? length : 0;
-}
-
-function inferred(data: unknown): { type: TensorType; data: TypedArray } {
-  if (Array.isArray(data) && data.length > 0 && data.every((value) => typeof value === 'boolean'))
-    return { type: 'bool', data: Uint8Array.from(data, Number) };
-  if (data instanceof Uint8ClampedArray) return { type: 'uint8', data: Uint8Array.from(data) };
-  const type = typeOfArray.find(([array]) => data instanceof array)?.[1];
-  if (type !== undefined) return { type, data: data as TypedArray };
-  const got = Object.prototype.toString.call(data).slice(8, -1);
-  throw new EspalierError(
-    'ERR_ESPALIER_TYPE',
-    `Expected a type, a typed array or booleans to make a tensor of, got ${got}`,
-  );
-}
-
-function onCpuOnly(member: string): EspalierError {
-  return new EspalierError(
-    'ERR_ESPALIER_UNSUPPORTED',
-    `Expected data on the CPU, got a request for ${member}`,
-  );
-}
-
-/** The tensor of an output, on the memory that the run wrote. */
-export function tensorOf(values: Values): Tensor {
-  const type = values.type as TensorType;
-  return new CpuTensor(
-    type,
-    elementsOf(type, values.data as TypedArray),
-    values.dims,
-  ) as TypedTensor<TensorType>;
-}
+/** What a session takes and gives; all values are tensors. */
+export type OnnxValue = Tensor;
+export type OnnxValueDataLocation = Tensor.DataLocation;

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import ort from 'onnxruntime-node';
 import { describe, expect, it, test } from 'vitest';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
+import byDefault, * as whole from '../../src/onnxruntime/index.js';
 import {
   EspalierError,
   env,
@@ -12,6 +13,7 @@ import {
   InferenceSession,
   Tensor,
 } from '../../src/onnxruntime/index.js';
+import { buildGraph, node } from '../graph/support.js';
 import { policyGraph } from '../session/support.js';
 
 const model = exportOnnx(policyGraph());
@@ -86,36 +88,68 @@ describe('as a backend of onnxruntime-node', () => {
   });
 });
 
-describe('session options', () => {
-  const create = (options: object) =>
-    InferenceSession.create(model, options as InferenceSession.SessionOptions);
+test('the members are those of onnxruntime-node, as names and by default', () => {
+  const traces = /^TRACE/; // functions that its own packages write traces with
+  const members = Object.keys(ort).filter((name) => !traces.test(name));
+  expect(Object.keys(whole)).toEqual(expect.arrayContaining([...members, 'default']));
+  expect(Object.keys(byDefault)).toEqual(Object.keys(whole).filter((name) => name !== 'default'));
+  expect(byDefault.InferenceSession).toBe(InferenceSession);
+  expect(Object.getOwnPropertyNames(Tensor)).toEqual(
+    expect.arrayContaining(Object.getOwnPropertyNames(ort.Tensor).filter((name) => name.startsWith('from'))),
+  );
+});
 
-  test.each<[options: object, code: string, message: RegExp]>([
-    [{ executionProvider: ['cpu'] }, 'ARGUMENT', /did you mean "executionProviders"/],
-    [{ executionProviders: ['cuda'] }, 'ARGUMENT', /to name "espalier" or "cpu", got "cuda"/],
-    [{ executionProviders: [{ name: 'espalier', isas: 'avx2' }] }, 'ARGUMENT', /did you mean "isa"/],
-    [{ graphOptimizationLevel: 'most' }, 'ARGUMENT', /graphOptimizationLevel to be one of disabled/],
-    [{ intraOpNumThreads: -1 }, 'ARGUMENT', /intraOpNumThreads to be at least 0/],
-    [{ enableProfiling: true }, 'UNSUPPORTED', /no enableProfiling: profile\(\)/],
-    [{ optimizedModelFilePath: 'x.onnx' }, 'UNSUPPORTED', /plans are not ONNX models/],
-    [{ externalData: [{ path: 'a', data: 'b' }] }, 'UNSUPPORTED', /open the model by its path/],
-    [{ preferredOutputLocation: { action: 'gpu-buffer' } }, 'UNSUPPORTED', /on the CPU, got gpu-buffer/],
-  ])('%j is refused', async (options, code, message) => {
-    const error = await create(options).catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(EspalierError);
-    expect((error as EspalierError).message).toMatch(message);
-    expect((error as EspalierError).code).toBe(`ERR_ESPALIER_${code}`);
-  });
+test('sessions here run on espalier alone', () => {
+  expect(byDefault.listSupportedBackends()).toEqual([
+    { name: 'cpu', bundled: true },
+    { name: 'espalier', bundled: true },
+  ]);
+  byDefault.registerBackend('espalier', espalierBackend, -1);
+  const unsupported = (message: RegExp) =>
+    expect.objectContaining({
+      code: 'ERR_ESPALIER_UNSUPPORTED',
+      message: expect.stringMatching(message) as string,
+    });
+  expect(() => byDefault.registerBackend('cpu', { ...espalierBackend }, 1)).toThrow(unsupported(/another/));
+  expect(() => byDefault.registerBackend('abacus', espalierBackend, 1)).toThrow(unsupported(/the name "aba/));
+});
 
-  it('other providers are passed over with a warning, beside the CPU', async () => {
-    const warned = new Promise((resolve) => process.once('warning', resolve));
-    const session = await create({ executionProviders: ['cuda', 'cpu'], preferredOutputLocation: 'cpu' });
-    expect(String(await warned)).toMatch(/"cuda" are not available/);
-    await expect(session.run({ obs: new Tensor(values, [1, 48]) }, { terminate: true })).rejects.toThrow(
-      /terminate/,
-    );
-    await session.release();
+test('env.logLevel takes the levels that there are', () => {
+  for (const environment of [env, ort.env]) {
+    const flags: { logLevel?: unknown } = environment;
+    const before = flags.logLevel;
+    expect(() => {
+      flags.logLevel = 'loud';
+    }).toThrow(environment === env ? EspalierError : Error);
+    expect(flags.logLevel).toBe(before);
+    flags.logLevel = 'fatal';
+    flags.logLevel = undefined;
+    expect(flags.logLevel).toBe('fatal');
+    flags.logLevel = before;
+  }
+});
+
+test('a scalar takes one element under any dims, from a tensor of either package', async () => {
+  const graph = buildGraph({
+    opset: 13,
+    inputs: { x: ['float32', 2], by: ['float32'] },
+    nodes: [node('Mul', ['x', 'by'], ['y'])],
+    outputs: { y: 'float32' },
   });
+  const session = await InferenceSession.create(exportOnnx(graph));
+  expect(session.inputMetadata[1]).toMatchObject({ name: 'by', shape: [] });
+  const x = new Tensor('float32', [1, 2], [2]);
+  for (const by of [
+    new Tensor('float32', [3], []),
+    new Tensor('float32', [3]),
+    new ort.Tensor(Float32Array.of(3), [1, 1]),
+  ])
+    expect([...((await session.run({ x, by }))['y']?.data ?? [])]).toEqual([3, 6]);
+  const two = session.run({ x, by: new Tensor('float32', [3, 4]) });
+  await expect(two).rejects.toThrow('Expected input "by" to be float32 [], got float32 [2]');
+  // Only scalars: what has axes keeps them.
+  await expect(session.run({ x: new Tensor('float32', [1, 2], [1, 2]), by: x })).rejects.toThrow(/"x"/);
+  await session.release();
 });
 
 test('models may come in shared memory', async () => {
@@ -128,17 +162,26 @@ test('models may come in shared memory', async () => {
   await session.release();
 });
 
-test('tensors are on the CPU and hold numbers', () => {
+test('tensors are on the CPU and hold numbers', async () => {
   const tensor = new Tensor(values, [1, 48]);
   for (const ask of [
     () => tensor.gpuBuffer,
     () => tensor.texture,
     () => tensor.mlTensor,
     () => tensor.toDataURL(),
+    () => Tensor.fromTexture(undefined, {}),
+    () => Tensor.fromGpuBuffer(undefined, {}),
+    () => Tensor.fromMLTensor(undefined, {}),
   ])
     expect(ask).toThrow(expect.objectContaining({ code: 'ERR_ESPALIER_UNSUPPORTED' }));
-  const texts = ['a'] as unknown as readonly boolean[];
-  expect(() => new Tensor(texts)).toThrow(expect.objectContaining({ code: 'ERR_ESPALIER_TYPE' }));
+  await expect(Tensor.fromImage('a.png')).rejects.toMatchObject({ code: 'ERR_ESPALIER_UNSUPPORTED' });
+  for (const make of [
+    () => new Tensor(['a']),
+    () => new Tensor('string', ['a'], [1]),
+    () => new Tensor('int4', new Int8Array(2), [2]),
+  ])
+    expect(make).toThrow(expect.objectContaining({ code: 'ERR_ESPALIER_TYPE' }));
+  expect(Tensor.fromPinnedBuffer('float32', values, [48]).data).toBe(values);
   const halves = () => new Tensor('float16', [1]);
   if ('Float16Array' in globalThis) expect(halves().data[0]).toBe(1);
   else expect(halves).toThrow(/bits for a float16 tensor/);

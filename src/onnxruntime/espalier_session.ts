@@ -1,43 +1,22 @@
 import { EspalierError } from '../errors.js';
-import {
-  type AnyTensor,
-  createHandler,
-  type ValueMetadata as Metadata,
-  type RunOptions as RunSettings,
-  type SessionHandler,
-} from './handler.js';
-import type { SessionOptions as Options } from './options.js';
-import type { Tensor } from './tensor.js';
+import type { InferenceSessionHandler } from './backend.js';
+import { createHandler } from './handler.js';
+import type { InferenceSession } from './inference_session.js';
+import type { OnnxValue } from './tensor.js';
 
-type Feeds = Readonly<Record<string, AnyTensor>>;
-type Fetches = readonly string[] | Readonly<Record<string, AnyTensor | null>>;
-type Results = Readonly<Record<string, Tensor>>;
+/** What is behind `InferenceSession`, where its members are described. */
+export class EspalierSession implements InferenceSession {
+  readonly #handler: InferenceSessionHandler;
 
-/** A session with the factory and members of onnxruntime-common's, which runs on espalier. */
-export class InferenceSession {
-  readonly #handler: SessionHandler;
-
-  private constructor(handler: SessionHandler) {
+  private constructor(handler: InferenceSessionHandler) {
     this.#handler = handler;
   }
 
-  /**
-   * Loads a model from a path, or from bytes; `byteOffset` and `byteLength` take a part of a buffer.
-   * @throws EspalierError (a rejection) as `InferenceSession.create` of `espalier`
-   */
-  static create(path: string, options?: Options): Promise<InferenceSession>;
-  static create(bytes: Uint8Array | ArrayBufferLike, options?: Options): Promise<InferenceSession>;
-  static create(
-    buffer: ArrayBufferLike,
-    byteOffset: number,
-    byteLength?: number,
-    options?: Options,
-  ): Promise<InferenceSession>;
-  static async create(model: unknown, ...rest: unknown[]): Promise<InferenceSession> {
+  static async create(model: unknown, ...rest: unknown[]): Promise<EspalierSession> {
     const numbers = rest.filter((value) => typeof value === 'number');
     const [options = {}, ...others] = rest.slice(numbers.length).filter((value) => value !== undefined);
     if (typeof options !== 'object' || options === null || others.length > 0) throw wrong('options', options);
-    return new InferenceSession(await createHandler(modelOf(model, numbers), options));
+    return new EspalierSession(await createHandler(modelOf(model, numbers), options));
   }
 
   get inputNames(): readonly string[] {
@@ -48,22 +27,19 @@ export class InferenceSession {
     return this.#handler.outputNames;
   }
 
-  get inputMetadata(): readonly Metadata[] {
+  get inputMetadata(): readonly InferenceSession.ValueMetadata[] {
     return this.#handler.inputMetadata;
   }
 
-  get outputMetadata(): readonly Metadata[] {
+  get outputMetadata(): readonly InferenceSession.ValueMetadata[] {
     return this.#handler.outputMetadata;
   }
 
-  /**
-   * Runs the model on a thread of its own. `fetches` names the outputs to return, or gives tensors that they are written
-   * to; all are returned without it.
-   * @throws EspalierError (a rejection) as `run` of `espalier`
-   */
-  run(feeds: Feeds, options?: RunSettings): Promise<Results>;
-  run(feeds: Feeds, fetches: Fetches, options?: RunSettings): Promise<Results>;
-  async run(feeds: Feeds, second?: Fetches | RunSettings, third?: RunSettings): Promise<Results> {
+  async run(
+    feeds: InferenceSession.FeedsType,
+    second?: InferenceSession.FetchesType | InferenceSession.RunOptions,
+    third?: InferenceSession.RunOptions,
+  ): Promise<InferenceSession.ReturnType> {
     if (typeof feeds !== 'object' || feeds === null) throw wrong('feeds by name', feeds);
     if (second === null || (second !== undefined && typeof second !== 'object'))
       throw wrong('fetches or options', second);
@@ -76,7 +52,7 @@ export class InferenceSession {
     );
     // As in onnxruntime-common: an object is one of fetches when it has an output's name, else one of options.
     if (given.length > 0) {
-      const fetches = second as Readonly<Record<string, AnyTensor | null>>;
+      const fetches = second as Readonly<Record<string, OnnxValue | null>>;
       return this.#handler.run(
         feeds,
         Object.fromEntries(given.map((name) => [name, fetches[name] ?? null])),
@@ -84,28 +60,16 @@ export class InferenceSession {
       );
     }
     const all = Object.fromEntries(this.outputNames.map((name) => [name, null]));
-    return this.#handler.run(feeds, all, second as RunSettings | undefined);
+    return this.#handler.run(feeds, all, second as InferenceSession.RunOptions | undefined);
   }
 
   async release(): Promise<void> {
     await this.#handler.dispose();
   }
 
-  /** Does nothing, as in onnxruntime-node. */
   startProfiling(): void {}
 
   endProfiling(): void {}
-}
-
-/** The types that onnxruntime-common keeps under the same names. */
-export namespace InferenceSession {
-  export type SessionOptions = Options;
-  export type RunOptions = RunSettings;
-  export type ValueMetadata = Metadata;
-  export type OnnxValueMapType = Results;
-  export type FeedsType = Feeds;
-  export type FetchesType = Fetches;
-  export type ReturnType = Results;
 }
 
 function isFetch(value: unknown): boolean {
