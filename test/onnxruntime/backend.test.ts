@@ -181,6 +181,10 @@ test('tensors are on the CPU and hold numbers', async () => {
     () => new Tensor('int4', new Int8Array(2), [2]),
   ])
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_ESPALIER_TYPE' }));
+  const session = await InferenceSession.create(model);
+  const texts = new ort.Tensor('string', Array(48).fill('a'), [1, 48]);
+  await expect(session.run({ obs: texts })).rejects.toMatchObject({ code: 'ERR_ESPALIER_TYPE' });
+  await session.release();
   expect(Tensor.fromPinnedBuffer('float32', values, [48]).data).toBe(values);
   const halves = () => new Tensor('float16', [1]);
   if ('Float16Array' in globalThis) expect(halves().data[0]).toBe(1);

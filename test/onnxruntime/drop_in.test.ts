@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exportOnnx } from '../../src/formats/onnx/index.js';
@@ -18,8 +18,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const packages = {
-  espalier: new URL('../../dist/onnxruntime/index.js', import.meta.url).href,
-  node: pathToFileURL(createRequire(import.meta.url).resolve('onnxruntime-node')).href,
+  espalier: fileURLToPath(new URL('../../dist/onnxruntime/index.js', import.meta.url)),
+  node: createRequire(import.meta.url).resolve('onnxruntime-node'),
 };
 
 async function fileOf(graph: Graph): Promise<string> {
@@ -29,11 +29,12 @@ async function fileOf(graph: Graph): Promise<string> {
 }
 
 /** What a program for onnxruntime-node prints with each package in the place of that import. */
-async function runWithBoth(name: string, argument: string): Promise<[unknown[], unknown[]]> {
-  const text = await readFile(new URL(`programs/${name}.mjs`, import.meta.url), 'utf8');
-  const run = async ([label, href]: [string, string]) => {
-    const program = path.join(folder, `${name}.${label}.mjs`);
-    await writeFile(program, text.replace("'onnxruntime-node'", JSON.stringify(href)));
+async function runWithBoth(file: string, argument: string): Promise<[unknown[], unknown[]]> {
+  const text = await readFile(new URL(`programs/${file}`, import.meta.url), 'utf8');
+  const run = async ([label, entry]: [string, string]) => {
+    const program = path.join(folder, `${label}.${file}`);
+    const module = file.endsWith('.cjs') ? entry : pathToFileURL(entry).href;
+    await writeFile(program, text.replace("'onnxruntime-node'", JSON.stringify(module)));
     const { stdout } = await promisify(execFile)(process.execPath, [program, argument]);
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as unknown[];
   };
@@ -56,9 +57,15 @@ function expectClose(own: unknown, reference: unknown, where: string): void {
 }
 
 test('a control loop runs the same with either import', async () => {
-  const [own, reference] = await runWithBoth('policy', await fileOf(policyGraph()));
+  const [own, reference] = await runWithBoth('policy.mjs', await fileOf(policyGraph()));
   expectClose(own, reference, 'policy');
   expect(own.filter((item) => item === 'error')).toHaveLength(10);
+});
+
+test('a CommonJS program runs the same with either package', async () => {
+  const [own, reference] = await runWithBoth('required.cjs', await fileOf(policyGraph()));
+  expectClose(own, reference, 'required');
+  expect(reference).toHaveLength(3);
 });
 
 /** Embeddings of the ids; their mean over the tokens that the mask keeps. */
@@ -88,14 +95,14 @@ function encoder(): Graph {
 }
 
 test('a sentence encoder runs the same with either import', async () => {
-  const [own, reference] = await runWithBoth('embed', await fileOf(encoder()));
+  const [own, reference] = await runWithBoth('embed.mjs', await fileOf(encoder()));
   expectClose(own, reference, 'embed');
   expect(reference).toHaveLength(8);
 });
 
 test('a detector of voices, which feeds a scalar as one element, runs the same with either import', async () => {
   const entry = createRequire(import.meta.url).resolve('@ricky0123/vad-web');
-  const [own, reference] = await runWithBoth('vad', path.dirname(entry));
+  const [own, reference] = await runWithBoth('vad.mjs', path.dirname(entry));
   expectClose(own, reference, 'vad');
   expect(reference).toHaveLength(15);
 });

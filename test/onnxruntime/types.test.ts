@@ -25,8 +25,8 @@ const commonJs: ts.CompilerOptions = {
 };
 const libraries = new Map<string, ts.SourceFile | undefined>();
 
-/** The errors of a user's programs, as text, each with the number of its program and its line. */
-async function errorsOf(programs: readonly string[], options: ts.CompilerOptions): Promise<string[]> {
+/** A user's programs, in files with their numbers as names. */
+async function compile(programs: readonly string[], options: ts.CompilerOptions): Promise<ts.Program> {
   const files = programs.map((_, i) => path.join(folder, `${i}.${options === commonJs ? 'cts' : 'mts'}`));
   await Promise.all(files.map((file, i) => writeFile(file, programs[i] ?? '')));
   const all: ts.CompilerOptions = {
@@ -47,7 +47,12 @@ async function errorsOf(programs: readonly string[], options: ts.CompilerOptions
     if (!libraries.has(name)) libraries.set(name, read(name, ...rest));
     return libraries.get(name);
   };
-  const diagnostics = ts.getPreEmitDiagnostics(ts.createProgram(files, all, host));
+  return ts.createProgram(files, all, host);
+}
+
+/** The errors of a user's programs, as text, each with the number of its program and its line. */
+async function errorsOf(programs: readonly string[], options: ts.CompilerOptions): Promise<string[]> {
+  const diagnostics = ts.getPreEmitDiagnostics(await compile(programs, options));
   return diagnostics.map(({ file: where, start = 0, messageText }) => {
     const line = where === undefined ? 0 : where.getLineAndCharacterOfPosition(start).line + 1;
     return `${path.basename(where?.fileName ?? '')}:${line}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
@@ -78,4 +83,30 @@ test('CommonJS finds the types of every part of the package', async () => {
   const lines = parts.map(([name], i) => `import * as part${i} from '${path.posix.join('espalier', name)}';`);
   const used = `export type All = [${parts.map((_, i) => `typeof part${i}`).join(', ')}];`;
   expect(await errorsOf([[...lines, used].join('\n')], commonJs)).toEqual([]);
+});
+
+/** What a file of a program exports, and what the namespaces in it do: `InferenceSession.RunOptions`. */
+function namesIn(program: ts.Program, file: string): string[] {
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFiles().find(({ fileName }) => fileName.endsWith(file));
+  const symbol = source && checker.getSymbolAtLocation(source);
+  if (symbol === undefined) throw new Error(`expected ${file} in the program`);
+  return checker.getExportsOfModule(symbol).flatMap((name) => {
+    const what = name.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(name) : name;
+    const inner = what.flags & ts.SymbolFlags.Namespace ? checker.getExportsOfModule(what) : [];
+    return [name.name, ...inner.map((item) => `${name.name}.${item.name}`)];
+  });
+}
+
+test('no other names are missing than the documentation says', async () => {
+  const program = await compile([await textOf('both')], module);
+  const own = new Set(namesIn(program, '/dist/onnxruntime/api.d.ts'));
+  const missing = namesIn(program, 'onnxruntime-node/dist/index.d.ts').filter((name) => !own.has(name));
+  const images = /Image|^Options?[A-Z]|^TensorTo|^TensorFrom|^ConversionUtils$/;
+  const elsewhere = /Gpu|Texture|MLTensor|WebNN|Wasm|^CpuPinnedConstructorParameters$/;
+  const files = /^(File|ExternalData|OnnxModelOptions)/;
+  const never = /^NonTensorType$|ValueMetadataBase$/; // neither is of use to a program
+  const expected = [images, elsewhere, files, /^TRACE/, never];
+  expect(missing.filter((name) => !expected.some((pattern) => pattern.test(name)))).toEqual([]);
+  expect(missing.length).toBeGreaterThan(expected.length);
 });
