@@ -26,7 +26,8 @@ export interface Env {
 
 /** Flags of backends of browsers: objects that are empty until something is set. */
 export namespace Env {
-  export type WasmPrefixOrFilePaths = string | { wasm?: URL | string; mjs?: URL | string };
+  type Place = string | GlobalType<'URL', never>;
+  export type WasmPrefixOrFilePaths = string | { wasm?: Place; mjs?: Place };
   export interface WebAssemblyFlags {
     numThreads?: number;
     simd?: boolean | 'fixed' | 'relaxed';
