@@ -1,4 +1,3 @@
-import path from 'node:path';
 import type { Graph, TensorData } from '../graph/graph.js';
 import { externalFiles } from './onnx/external.js';
 import { importOnnx } from './onnx/index.js';
@@ -26,7 +25,7 @@ export async function openFile(file: string): Promise<FileContent> {
   const format = tensorFileFormat(bytes);
   if (format === 'safetensors') return { format, ...decodeSafetensors(bytes, file) };
   if (format !== undefined) return { format, tensors: decodeTensors(bytes, file), metadata: {} };
-  const graph = importOnnx(bytes, { name: file, resolveExternal: externalFiles(path.dirname(file)) });
+  const graph = importOnnx(bytes, { name: file, resolveExternal: externalFiles(file) });
   return { format: 'onnx', graph };
 }
 

@@ -67,28 +67,32 @@ function plainView({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
 }
 
 /**
- * The path of a file that another one in `folder` names. It has to lie inside that folder, symbolic links followed: a
- * file from a stranger must not read the machine's other files.
+ * The path of a file that the file `owner` names. It has to lie in owner's folder, and links must not lead out of it: a
+ * file from a stranger must not read the machine's other files. Links may lead to where `owner` itself is a link to: the
+ * cache of Hugging Face keeps the files of all revisions in one folder, and links to them in a folder for each revision.
  * @param what the file, for messages: `external data`, `shard`
- * @throws EspalierError ERR_ESPALIER_MODEL when it lies outside, _FILE when it is not there
+ * @throws EspalierError ERR_ESPALIER_MODEL when it lies elsewhere, _FILE when it is not there
  */
-export function pathInside(folder: string, location: string, what: string): string {
-  const outside = () =>
+export function pathBeside(owner: string, location: string, what: string): string {
+  const folder = path.dirname(owner);
+  const refused = (got: string) =>
     new EspalierError(
       'ERR_ESPALIER_MODEL',
-      `Expected a path of ${what} inside the model's folder, got location ${JSON.stringify(location)}`,
+      `Expected a path of ${what} inside the model's folder, got ${got} ${JSON.stringify(location)}`,
     );
   if (path.isAbsolute(location) || path.win32.isAbsolute(location) || location.includes('\0'))
-    throw outside();
+    throw refused('location');
   const file = path.resolve(folder, location);
-  if (!isInside(path.resolve(folder), file)) throw outside();
-  let inside: boolean;
+  if (!isInside(path.resolve(folder), file)) throw refused('location');
+  let allowed: readonly string[];
+  let target: string;
   try {
-    inside = isInside(realpathSync(folder), realpathSync(file));
+    allowed = [realpathSync(folder), path.dirname(realpathSync(owner))];
+    target = realpathSync(file);
   } catch (cause) {
     throw unreadable(file, what, cause);
   }
-  if (!inside) throw outside();
+  if (!allowed.some((place) => isInside(place, target))) throw refused('a link that leads out of it at');
   return file;
 }
 

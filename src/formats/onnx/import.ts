@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { EspalierError } from '../../errors.js';
 import type { Attribute, Dim, Graph, Node, TensorData, ValueInfo } from '../../graph/graph.js';
 import { sortGraph } from '../../graph/order.js';
@@ -77,7 +76,7 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
  */
 export async function readOnnx(file: string): Promise<Graph> {
   const bytes = await readWhole(file, 'model');
-  return importOnnx(bytes, { name: file, resolveExternal: externalFiles(path.dirname(file)) });
+  return importOnnx(bytes, { name: file, resolveExternal: externalFiles(file) });
 }
 
 /** Reads a graph and, through its attributes, the graphs inside it. */

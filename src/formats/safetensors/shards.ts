@@ -1,7 +1,6 @@
-import path from 'node:path';
 import { EspalierError } from '../../errors.js';
 import type { TensorData } from '../../graph/graph.js';
-import { pathInside, readWhole } from '../read_file.js';
+import { pathBeside, readWhole } from '../read_file.js';
 import { decodeSafetensors, type SafetensorsFile } from './decode.js';
 import { type EncodeOptions, encodeSafetensors } from './encode.js';
 import { parseStrict } from './json.js';
@@ -24,7 +23,7 @@ async function readShards(index: string, bytes: Uint8Array): Promise<Safetensors
   const tensors = new Map<string, TensorData>();
   const metadata: Record<string, string> = {};
   for (const shard of new Set(shardOf.values())) {
-    const file = pathInside(path.dirname(index), shard, 'shard');
+    const file = pathBeside(index, shard, 'shard');
     const found = decodeSafetensors(await readWhole(file, 'shard'), file);
     Object.assign(metadata, found.metadata);
     for (const [name, tensor] of found.tensors) {
