@@ -104,13 +104,7 @@ function plain({ kind, value }: Attribute): unknown {
     case 'tensor':
       return [kind, value.type, value.dims, Buffer.from(value.bytes).toString('base64')];
     case 'graph':
-      return [
-        kind,
-        texts(value.inputs),
-        texts(value.outputs),
-        value.nodes.map(describeNode),
-        constants(value),
-      ];
+      return [kind, texts(value.inputs), texts(value.outputs), value.nodes.map(describeNode)];
     case 'float':
       return [kind, String(value)];
     case 'floats':
@@ -118,10 +112,6 @@ function plain({ kind, value }: Attribute): unknown {
     default:
       return [kind, value];
   }
-}
-
-function constants(graph: Graph): unknown {
-  return [...graph.constants].map(([name, value]) => [name, plain({ kind: 'tensor', value })]);
 }
 
 function texts(values: readonly ValueInfo[]): [string, string][] {

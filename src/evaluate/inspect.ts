@@ -1,10 +1,11 @@
 import { byteCount } from '../graph/data.js';
-import type { Graph, ValueInfo } from '../graph/graph.js';
+import type { Graph, Node, ValueInfo } from '../graph/graph.js';
+import { graphsWithPaths } from '../graph/inner_graphs.js';
 import { findLayers, type Layer } from '../graph/layers.js';
 import { analyzeLayer, type LayerAnalysis } from '../sparse/analyze.js';
 import { elementCount } from '../tensor.js';
 
-/** What a model is made of. Plain data. */
+/** What a model is made of, the graphs in branches and loop bodies with it. Plain data. */
 export interface ModelReport {
   readonly name: string;
   /** Opset version by domain; '' is the default domain. */
@@ -19,6 +20,7 @@ export interface ModelReport {
 }
 
 export interface LayerReport extends Omit<LayerAnalysis, 'storedWeights' | 'denseStored'> {
+  /** In graphs inside the model `node/attribute/name`. */
   readonly name: string;
   /** Dims of the weight constant. */
   readonly shape: readonly number[];
@@ -33,29 +35,32 @@ export function inspectGraph(
   graph: Graph,
   analyze: (graph: Graph, layer: Layer) => LayerAnalysis = analyzeLayer,
 ): ModelReport {
-  const constants = [...graph.constants.values()];
+  const graphs = [...graphsWithPaths(graph)];
+  const constants = graphs.flatMap(({ graph: one }) => [...one.constants.values()]);
   return {
     name: graph.name,
     opsets: Object.fromEntries(graph.opsets),
     inputs: graph.inputs,
     outputs: graph.outputs,
-    operators: countOperators(graph),
+    operators: countOperators(graphs.flatMap(({ graph: { nodes } }) => nodes)),
     parameters: {
       constants: constants.length,
       count: constants.reduce((sum, { dims }) => sum + elementCount(dims), 0),
       bytes: constants.reduce((sum, { type, dims }) => sum + byteCount(type, dims), 0),
     },
-    layers: findLayers(graph).map((layer) => {
-      const { storedWeights, denseStored, ...zeros } = analyze(graph, layer);
-      const shape = graph.constants.get(layer.weight)?.dims ?? [];
-      return { name: layer.name, shape, ...zeros };
-    }),
+    layers: graphs.flatMap(({ graph: one, path }) =>
+      findLayers(one).map((layer) => {
+        const { storedWeights, denseStored, ...zeros } = analyze(one, layer);
+        const shape = one.constants.get(layer.weight)?.dims ?? [];
+        return { name: path + layer.name, shape, ...zeros };
+      }),
+    ),
   };
 }
 
-function countOperators(graph: Graph): Record<string, number> {
+function countOperators(nodes: readonly Node[]): Record<string, number> {
   const counts = new Map<string, number>();
-  for (const { op, domain } of graph.nodes) {
+  for (const { op, domain } of nodes) {
     const name = domain === '' ? op : `${domain}.${op}`;
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }

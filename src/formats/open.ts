@@ -1,4 +1,5 @@
 import type { Graph, TensorData } from '../graph/graph.js';
+import { allConstants } from '../graph/inner_graphs.js';
 import { externalFiles } from './onnx/external.js';
 import { importOnnx } from './onnx/index.js';
 import { readWhole } from './read_file.js';
@@ -29,7 +30,7 @@ export async function openFile(file: string): Promise<FileContent> {
   return { format: 'onnx', graph };
 }
 
-/** The constants of a graph, or the tensors of a file. */
+/** The constants of a graph and of the graphs inside it, named as `loadWeights` takes them, or the tensors of a file. */
 export function tensorsOf(content: FileContent): ReadonlyMap<string, TensorData> {
-  return content.format === 'onnx' ? content.graph.constants : content.tensors;
+  return content.format === 'onnx' ? allConstants(content.graph) : content.tensors;
 }

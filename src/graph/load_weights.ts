@@ -3,6 +3,7 @@ import { nearest } from '../options.js';
 import { bytesPerElement, type DataType } from '../tensor.js';
 import { byteCount, describeTensor, readElements } from './data.js';
 import type { Graph, TensorData } from './graph.js';
+import { allConstants, mapConstants } from './inner_graphs.js';
 import { gatherStrided } from './operators/strided.js';
 
 export interface LoadWeightsOptions {
@@ -21,7 +22,8 @@ export interface LoadWeightsOptions {
 /**
  * A graph with these tensors as its constants; constants without one stay. A tensor has the dims of its constant, and
  * its type, or a float type that the constant's holds exactly: float16 and bfloat16 go into float32 and float64, and
- * float32 into float64. Nothing is rounded.
+ * float32 into float64. Nothing is rounded. Constants of a branch or loop body are called `node/attribute/name`, as
+ * `convert` writes them.
  * @throws EspalierError ERR_ESPALIER_ARGUMENT for a tensor that has no constant, or a transpose that is ambiguous,
  *   ERR_ESPALIER_SHAPE and ERR_ESPALIER_TYPE for tensors that do not fit
  */
@@ -30,12 +32,11 @@ export function loadWeights(
   tensors: ReadonlyMap<string, TensorData>,
   options: LoadWeightsOptions = {},
 ): Graph {
-  const constants = new Map(graph.constants);
-  for (const [name, tensor] of fitTensors(graph, tensors, options)) {
-    const { type } = graph.constants.get(name) as TensorData;
-    constants.set(name, widened(tensor, type, name));
-  }
-  return { ...graph, constants };
+  const fitted = fitTensors(graph, tensors, options);
+  return mapConstants(graph, (data, name) => {
+    const tensor = fitted.get(name);
+    return tensor === undefined ? data : widened(tensor, data.type, name);
+  });
 }
 
 /**
@@ -47,15 +48,16 @@ export function fitTensors(
   tensors: ReadonlyMap<string, TensorData>,
   { transposed, names = {}, unknown = 'error' }: LoadWeightsOptions,
 ): Map<string, TensorData> {
+  const constants = allConstants(graph);
   const fitted = new Map<string, TensorData>();
   let turned: string | undefined;
   let square: string | undefined;
   for (const [name, tensor] of tensors) {
     const target = Object.hasOwn(names, name) ? (names[name] as string) : name;
-    const constant = graph.constants.get(target);
+    const constant = constants.get(target);
     if (constant === undefined) {
       if (unknown === 'ignore') continue;
-      const known = [...graph.constants.keys()];
+      const known = [...constants.keys()];
       throw wrong(`a constant for tensor "${name}"`, `none called "${target}"; ${nearest(target, known)}`);
     }
     if (fitted.has(target)) throw wrong(`one tensor for constant "${target}"`, `"${name}" too`);

@@ -1,5 +1,6 @@
 import { readWhole } from '../read_file.js';
 import { decodeModel } from './decode.js';
+import type { GraphProto } from './schema.js';
 import { locationOf } from './tensors.js';
 
 /** How an ONNX file holds constants that are not whole in it. Plain data. */
@@ -14,10 +15,21 @@ export interface OnnxStorage {
 export async function readOnnxStorage(file: string): Promise<OnnxStorage> {
   const { graph } = decodeModel(await readWhole(file, 'model'), file);
   const counts = new Map<string, number>();
-  for (const tensor of graph?.initializer ?? []) {
-    const location = locationOf(tensor);
-    if (location !== undefined) counts.set(location, (counts.get(location) ?? 0) + 1);
+  let sparse = 0;
+  for (const { initializer = [], sparse_initializer: lists = [] } of graphs(graph ?? {})) {
+    sparse += lists.length;
+    for (const tensor of initializer) {
+      const location = locationOf(tensor);
+      if (location !== undefined) counts.set(location, (counts.get(location) ?? 0) + 1);
+    }
   }
   const external = [...counts].map(([name, constants]) => ({ file: name, constants }));
-  return { external, sparse: graph?.sparse_initializer?.length ?? 0 };
+  return { external, sparse };
+}
+
+/** A graph and those inside it, which decoding has bounded in number and depth. */
+function* graphs(graph: GraphProto): Generator<GraphProto> {
+  yield graph;
+  for (const { attribute = [] } of graph.node ?? [])
+    for (const { g } of attribute) if (g != null) yield* graphs(g);
 }
