@@ -3,6 +3,7 @@ import { benchSession } from '../evaluate/bench.js';
 import { type ProfiledStep, profileSession } from '../evaluate/profile.js';
 import { count, dims, milliseconds, percent, printable, table } from '../text.js';
 import { addSessionOptions, finiteNumber, type SessionArguments, wholeNumber } from './arguments.js';
+import { openInput } from './input.js';
 import { type Io, print } from './io.js';
 import { showProgress } from './progress.js';
 import { openSession } from './session.js';
@@ -24,7 +25,7 @@ export function addBench(program: Command, io: Io): void {
     .option('--profile', 'say how long each step takes')
     .option('--json', 'print JSON')
     .action(async (model: string, given: BenchArguments) => {
-      const { session: opened, feeds } = await openSession(model, given, io);
+      const { session: opened, feeds } = await openSession(await openInput(model), given, io);
       using session = opened;
       const { runs, warmup, seconds } = given;
       const progress = showProgress(io, 'bench');

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import { type CompiledWeight, compileModel } from '../esp/compile_model.js';
-import { readModel } from '../esp/read_model.js';
 import type { Needs } from '../options.js';
 import { type Isa, isaNames } from '../session_options.js';
 import { type WeightStorage, weightStorages } from '../sparse/weight_formats.js';
@@ -8,6 +7,7 @@ import { bytes, percent, table } from '../text.js';
 import { collect, outputFileNot, readShapes, wholeNumber } from './arguments.js';
 import { checkFolder, checkWritable, writeWhole } from './files.js';
 import { refuseIdleFlags } from './idle.js';
+import { openInput, readGraph } from './input.js';
 import { type Io, print } from './io.js';
 import { showProgress } from './progress.js';
 
@@ -65,7 +65,7 @@ export function addCompile(program: Command, io: Io): void {
       refuseIdleFlags(command, needs);
       await checkFolder(output);
       await checkWritable(output, force);
-      const graph = await readModel(model);
+      const graph = await readGraph(await openInput(model));
       const shapes = readShapes(
         shape,
         graph.inputs.map(({ name }) => name),

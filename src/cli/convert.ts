@@ -1,7 +1,6 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { EspalierError } from '../errors.js';
-import { openModelOrTensors } from '../esp/read_model.js';
 import { encodeAs, formatOfName } from '../formats/convert.js';
 import { type FileContent, tensorsOf } from '../formats/open.js';
 import { encodeShards } from '../formats/safetensors/index.js';
@@ -12,6 +11,7 @@ import { bytes } from '../text.js';
 import { outputFile, wholeNumber } from './arguments.js';
 import { checkFolder, checkWritable, type FileContents, writeAll } from './files.js';
 import { refuseIdleFlags } from './idle.js';
+import { openInput, readContent } from './input.js';
 import { type Io, print } from './io.js';
 import { addOnnxOutput, type OnnxOutputArguments, onnxFiles } from './onnx_output.js';
 
@@ -68,7 +68,7 @@ export function addConvert(program: Command, io: Io): void {
 }
 
 async function readInput(input: string, given: ConvertArguments): Promise<FileContent> {
-  const content = await openModelOrTensors(input);
+  const content = await readContent(await openInput(input));
   if (given.weights === undefined) return content;
   if (content.format !== 'onnx') {
     throw new EspalierError(

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { EspalierError } from '../errors.js';
-import { openModelOrTensors } from '../esp/read_model.js';
 import {
   diffStructure,
   diffTensors,
@@ -10,15 +9,15 @@ import {
 } from '../evaluate/diff.js';
 import { diffOutputs, type OutputDiff } from '../evaluate/diff_outputs.js';
 import type { Difference } from '../evaluate/difference.js';
-import { type FileContent, tensorsOf } from '../formats/open.js';
-import type { Needs } from '../options.js';
-import { InferenceSession } from '../session.js';
+import { tensorsOf } from '../formats/open.js';
+import { refuseIdle } from '../options.js';
 import { dims, percent, printable, table } from '../text.js';
 import { addSessionOptions, collect, type SessionArguments } from './arguments.js';
-import { refuseIdleFlags } from './idle.js';
+import { flagOf, givenOptions } from './idle.js';
+import { type Input, openInput, readContent } from './input.js';
 import { type Io, print } from './io.js';
 import { showProgress } from './progress.js';
-import { openSession, sessionOptions } from './session.js';
+import { createSession, openSession, sessionOptions } from './session.js';
 
 interface DiffArguments extends SessionArguments {
   readonly input: readonly string[];
@@ -37,12 +36,17 @@ interface DiffReport {
   readonly notRun: string | null;
 }
 
-const running = ['a run', ({ run }: Partial<DiffArguments>) => run !== false] as const;
-
-const needs: Needs<Partial<DiffArguments>> = {
-  ...{ input: running, shape: running, seed: running, threads: running, isa: running, spin: running },
-  ...{ tune: running, weightStorage: running },
-};
+/** What only matters where the models are run. */
+const runFlags: ReadonlySet<string> = new Set<keyof DiffArguments>([
+  'input',
+  'shape',
+  'seed',
+  'threads',
+  'isa',
+  'spin',
+  'tune',
+  'weightStorage',
+]);
 
 export function addDiff(program: Command, io: Io): void {
   const command = addSessionOptions(
@@ -54,8 +58,14 @@ export function addDiff(program: Command, io: Io): void {
     .option('--no-run', 'do not run the models to compare their outputs')
     .option('--json', 'print JSON')
     .action(async (a: string, b: string, given: DiffArguments) => {
-      refuseIdleFlags(command, needs);
-      const [ours, theirs] = [await openModelOrTensors(a), await openModelOrTensors(b)];
+      const asked = Object.keys(givenOptions(command)).filter((key) => runFlags.has(key));
+      const refuseAsked = (what: string) =>
+        refuseIdle(new Map(asked.map((key) => [key, what])), (key) => flagOf(command, key));
+      if (!given.run) refuseAsked('a run');
+      const [first, second] = [await openInput(a), await openInput(b)];
+      const [ours, theirs] = [await readContent(first), await readContent(second)];
+      const areModels = ours.format === 'onnx' && theirs.format === 'onnx';
+      if (!areModels) refuseAsked('two models');
       const progress = showProgress(io, 'diff');
       let tensors: TensorDiff[];
       try {
@@ -63,32 +73,30 @@ export function addDiff(program: Command, io: Io): void {
       } finally {
         progress.stop();
       }
-      const graphs = ours.format === 'onnx' && theirs.format === 'onnx';
-      const structure = graphs ? diffStructure(ours.graph, theirs.graph) : null;
-      const report = { a, b, structure, tensors, ...(await runBoth(a, b, ours, theirs, given, io)) };
+      const structure = areModels ? diffStructure(ours.graph, theirs.graph) : null;
+      const ran = areModels
+        ? await runBoth(first, second, given, asked.length > 0, io)
+        : { outputs: null, notRun: 'only models can be run' };
+      const report = { a, b, structure, tensors, ...ran };
       print(io, given.json, report, () => describe(report));
     });
 }
 
-/** What the user asked for must work; what was merely tried may fail, and the report says why. */
+/** A run that flags ask for must work; one that is merely tried may fail, and the report says why. */
 async function runBoth(
-  a: string,
-  b: string,
-  ours: FileContent,
-  theirs: FileContent,
+  a: Input,
+  b: Input,
   given: DiffArguments,
+  asked: boolean,
   io: Io,
 ): Promise<Pick<DiffReport, 'outputs' | 'notRun'>> {
   if (!given.run) return { outputs: null, notRun: '--no-run' };
-  if (ours.format !== 'onnx' || theirs.format !== 'onnx')
-    return { outputs: null, notRun: 'only models can be run' };
   try {
     const { session, feeds } = await openSession(a, given, io);
     using first = session;
-    using second = await InferenceSession.create(b, sessionOptions(given));
+    using second = await createSession(b, sessionOptions(given));
     return { outputs: diffOutputs(first, second, feeds), notRun: null };
   } catch (error) {
-    const asked = given.input.length > 0 || given.shape.length > 0;
     if (asked || !(error instanceof EspalierError)) throw error;
     return { outputs: null, notRun: error.message };
   }

@@ -4,6 +4,7 @@ import type { FormatChange } from '../sparse/crossover.js';
 import type { FormatCandidate } from '../sparse/format.js';
 import { bytes, count, milliseconds, percent, table } from '../text.js';
 import { addSessionOptions, type SessionArguments } from './arguments.js';
+import { openInput } from './input.js';
 import { type Io, print } from './io.js';
 import { openSession } from './session.js';
 
@@ -16,7 +17,7 @@ export function addExplain(program: Command, io: Io): void {
     .argument('<model>', 'an ONNX model or a compiled one')
     .option('--json', 'print JSON')
     .action(async (model: string, given: ExplainArguments) => {
-      const { session: opened, feeds } = await openSession(model, given, io);
+      const { session: opened, feeds } = await openSession(await openInput(model), given, io);
       using session = opened;
       const { isa, threads } = session;
       const layers = session.explain(feeds);

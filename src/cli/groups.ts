@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { readModel } from '../esp/read_model.js';
 import { findGroups } from '../prune/structured/groups.js';
 import { formatGroups } from '../prune/structured/print.js';
 import { collect, readShapes } from './arguments.js';
+import { openInput, readGraph } from './input.js';
 import { type Io, print } from './io.js';
 
 export function addGroups(program: Command, io: Io): void {
@@ -18,7 +18,7 @@ export function addGroups(program: Command, io: Io): void {
     )
     .option('--json', 'print JSON')
     .action(async (model: string, { shape, json }: { shape: readonly string[]; json?: boolean }) => {
-      const graph = await readModel(model);
+      const graph = await readGraph(await openInput(model));
       const names = graph.inputs.map(({ name }) => name);
       const groups = findGroups(graph, { shapes: Object.fromEntries(readShapes(shape, names)) });
       const data = groups.map(({ axes, blocked, ...group }) => ({

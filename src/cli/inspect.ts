@@ -4,10 +4,10 @@ import { inspectGraph, type LayerReport, type ModelReport } from '../evaluate/in
 import { inspectEsp } from '../evaluate/inspect_esp.js';
 import { inspectTensors, type TensorsReport } from '../evaluate/inspect_tensors.js';
 import { type OnnxStorage, readOnnxStorage } from '../formats/onnx/index.js';
-import { openFile } from '../formats/open.js';
 import type { Graph, ValueInfo } from '../graph/graph.js';
 import { assertSupported } from '../graph/supported.js';
 import { bytes, count, dims, percent, printable, shortCount, table } from '../text.js';
+import { openInput, readContent } from './input.js';
 import { describeCompiled, packedTable } from './inspect_esp.js';
 import { type Io, print } from './io.js';
 
@@ -19,7 +19,8 @@ export function addInspect(program: Command, io: Io): void {
     .option('--verify', 'check all of a compiled model against its hashes')
     .option('--json', 'print JSON')
     .action(async (file: string, { json, verify = false }: { json?: boolean; verify?: boolean }) => {
-      const compiled = await inspectEsp(file, verify);
+      const input = await openInput(file);
+      const compiled = await inspectEsp(input.bytes ?? file, verify);
       if (compiled !== undefined) {
         const report = { ...compiled, unsupported: null };
         print(io, json, report, () =>
@@ -34,9 +35,9 @@ export function addInspect(program: Command, io: Io): void {
           'ERR_ESPALIER_ARGUMENT',
           `Expected a compiled model for --verify, got ${file}`,
         );
-      const content = await openFile(file);
+      const content = await readContent(input);
       if (content.format === 'onnx') {
-        const storage = await readOnnxStorage(file);
+        const storage = await readOnnxStorage(input.bytes ?? file);
         const report = { ...inspectGraph(content.graph), storage, unsupported: unsupported(content.graph) };
         print(io, json, report, () => describe(file, report, describeStorage(storage)));
       } else {

@@ -12,7 +12,6 @@ import {
 } from '../calibrate/index.js';
 import { EspalierError } from '../errors.js';
 import { compileModel } from '../esp/index.js';
-import { readModel } from '../esp/read_model.js';
 import type { Graph } from '../graph/graph.js';
 import { withHistory } from '../graph/history.js';
 import { checkInputs } from '../graph/static_inputs.js';
@@ -23,6 +22,7 @@ import { bytes, percent } from '../text.js';
 import { packageVersion } from '../version.js';
 import { readSamples } from './data.js';
 import { checkFolder, checkWritable, type FileContents, writeAll } from './files.js';
+import { openInput, readGraph } from './input.js';
 import { type Io, print } from './io.js';
 import { addOnnxOutput, onnxFiles } from './onnx_output.js';
 import { showProgress } from './progress.js';
@@ -50,7 +50,7 @@ export function addPrune(program: Command, io: Io): void {
       const { output, force = false, json } = given;
       await checkFolder(output);
       await checkWritable(output, force);
-      const graph = await readModel(model);
+      const graph = await readGraph(await openInput(model));
       const stages = await stagesOf(command, graph);
       if (isCompiled(output)) checkInputs(graph, new Map(Object.entries(shapesOf(graph, given.shape))));
       const { pruned, results } = await runStages(graph, stages, given, io);

@@ -7,6 +7,7 @@ import { dims, printable, table } from '../text.js';
 import { addSessionOptions, collect, type SessionArguments } from './arguments.js';
 import { checkWritable, writeWhole } from './files.js';
 import { refuseIdleFlags } from './idle.js';
+import { openInput } from './input.js';
 import { fileError, type Io, print } from './io.js';
 import { openSession } from './session.js';
 
@@ -37,7 +38,7 @@ export function addRun(program: Command, io: Io): void {
     .option('--json', 'print JSON')
     .action(async (model: string, given: RunArguments) => {
       refuseIdleFlags(command, needs);
-      const { session: opened, feeds } = await openSession(model, given, io);
+      const { session: opened, feeds } = await openSession(await openInput(model), given, io);
       using session = opened;
       const files = outputFiles(given.outputDir, session.outputNames);
       for (const file of files) await checkWritable(file, given.force === true);

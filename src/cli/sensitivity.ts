@@ -6,7 +6,6 @@ import {
   sensitivityPicture,
 } from '../calibrate/index.js';
 import { errorCurve } from '../calibrate/sensitivity/report.js';
-import { readModel } from '../esp/read_model.js';
 import { type Needs, parseMatcher } from '../options.js';
 import { valueAt } from '../prune/curves.js';
 import { type ImportanceName, importanceNames, methodTraits } from '../prune/methods.js';
@@ -16,6 +15,7 @@ import { outputFile, wholeNumber } from './arguments.js';
 import { readGradients, readSamples } from './data.js';
 import { checkDistinct, checkFolder, checkWritable, writeWhole } from './files.js';
 import { refuseIdleFlags } from './idle.js';
+import { openInput, readGraph } from './input.js';
 import { type Io, print } from './io.js';
 import { showProgress } from './progress.js';
 
@@ -81,7 +81,7 @@ export function addSensitivity(program: Command, io: Io): void {
         await checkFolder(file);
         await checkWritable(file, force);
       }
-      const graph = await readModel(model);
+      const graph = await readGraph(await openInput(model));
       const samples = await readSamples(given.calibration, graph);
       const gradients = await readGradients(given.gradients);
       const progress = showProgress(io, 'sensitivity');

@@ -1,8 +1,10 @@
+import { isSafetensors } from '../formats/safetensors/index.js';
 import { InferenceSession } from '../session.js';
 import type { SessionOptions } from '../session_options.js';
 import type { Tensor } from '../tensor.js';
 import type { SessionArguments } from './arguments.js';
 import { readFeeds } from './feeds.js';
+import { type Input, readGraph } from './input.js';
 import type { Io } from './io.js';
 import { showProgress } from './progress.js';
 
@@ -11,14 +13,14 @@ import { showProgress } from './progress.js';
  * take a while, shows its progress when a person watches. The caller releases the session.
  */
 export async function openSession(
-  model: string,
+  input: Input,
   given: SessionArguments & { readonly input?: readonly string[] },
   io: Io,
 ): Promise<{ readonly session: InferenceSession; readonly feeds: Record<string, Tensor> }> {
   const progress = given.tune === true ? showProgress(io, 'tune') : undefined;
   let session: InferenceSession | undefined;
   try {
-    session = await InferenceSession.create(model, sessionOptions(given, progress?.update));
+    session = await createSession(input, sessionOptions(given, progress?.update));
     const feeds = await readFeeds(session.inputMetadata, given);
     if (given.tune === true) session.explain(feeds);
     return { session, feeds };
@@ -28,6 +30,13 @@ export async function openSession(
   } finally {
     progress?.stop();
   }
+}
+
+/** A session for a model, whose bytes are read once. */
+export async function createSession(input: Input, options: SessionOptions): Promise<InferenceSession> {
+  const { file, bytes } = input;
+  if (bytes === undefined || isSafetensors(bytes)) return InferenceSession.create(bytes ?? file, options);
+  return InferenceSession.fromGraph(await readGraph(input), options);
 }
 
 /** The options of a session that a command line asks for. */

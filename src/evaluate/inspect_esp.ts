@@ -1,5 +1,5 @@
 import { isCompiledFile, openEsp } from '../esp/open.js';
-import { type CompiledFor, espVersion } from '../formats/esp/index.js';
+import { type CompiledFor, espVersion, isCompiledBytes } from '../formats/esp/index.js';
 import type { TensorData } from '../graph/graph.js';
 import { analyzeLayer } from '../sparse/analyze.js';
 import { inspectGraph, type ModelReport } from './inspect.js';
@@ -18,15 +18,17 @@ export interface CompiledReport extends CompiledFor {
 
 /**
  * Describes a compiled model, and its graph; undefined for a file of another kind.
+ * @param model the file, or its bytes
  * @param verify whether all of it is checked against its hashes
  * @throws EspalierError ERR_ESPALIER_FILE, _MODEL when it is damaged, _UNSUPPORTED for other versions, _NATIVE
  */
 export async function inspectEsp(
-  path: string,
+  model: string | Uint8Array,
   verify: boolean,
 ): Promise<(ModelReport & { readonly compiled: CompiledReport }) | undefined> {
-  if (!(await isCompiledFile(path))) return undefined;
-  const { graph, stored, weights, compiledFor, history, file } = openEsp(path, { verify });
+  const isCompiled = typeof model === 'string' ? await isCompiledFile(model) : isCompiledBytes(model);
+  if (!isCompiled) return undefined;
+  const { graph, stored, weights, compiledFor, history, file } = openEsp(model, { verify });
   const report = inspectGraph(graph, (whole, layer) => {
     const data = whole.constants.get(layer.weight) as TensorData;
     return stored.analysisOf(layer, data) ?? analyzeLayer(whole, layer);

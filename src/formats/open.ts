@@ -1,9 +1,8 @@
 import type { Graph, TensorData } from '../graph/graph.js';
 import { allConstants } from '../graph/inner_graphs.js';
-import { externalFiles } from './onnx/external.js';
-import { importOnnx } from './onnx/index.js';
+import { importOnnxBeside } from './onnx/index.js';
 import { readWhole } from './read_file.js';
-import { decodeSafetensors, readSafetensors } from './safetensors/index.js';
+import { decodeSafetensors, readShards } from './safetensors/index.js';
 import { decodeTensors, type TensorFileFormat, tensorFileFormat } from './tensor_files.js';
 
 /** What a file holds: a graph, or tensors by name. */
@@ -21,13 +20,16 @@ export type FileContent =
  * @throws EspalierError ERR_ESPALIER_FILE, _MODEL, _UNSUPPORTED
  */
 export async function openFile(file: string): Promise<FileContent> {
-  if (file.endsWith('.json')) return { format: 'safetensors', ...(await readSafetensors(file)) };
-  const bytes = await readWhole(file, 'model or file of tensors');
+  return openBytes(await readWhole(file, 'model or file of tensors'), file);
+}
+
+/** {@link openFile} of a file's bytes, which must not change while the content is in use. */
+export async function openBytes(bytes: Uint8Array, file: string): Promise<FileContent> {
+  if (file.endsWith('.json')) return { format: 'safetensors', ...(await readShards(bytes, file)) };
   const format = tensorFileFormat(bytes);
   if (format === 'safetensors') return { format, ...decodeSafetensors(bytes, file) };
   if (format !== undefined) return { format, tensors: decodeTensors(bytes, file), metadata: {} };
-  const graph = importOnnx(bytes, { name: file, resolveExternal: externalFiles(file) });
-  return { format: 'onnx', graph };
+  return { format: 'onnx', graph: importOnnxBeside(bytes, file) };
 }
 
 /** The constants of a graph and of the graphs inside it, named as `loadWeights` takes them, or the tensors of a file. */

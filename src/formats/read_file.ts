@@ -87,8 +87,8 @@ export function pathBeside(owner: string, location: string, what: string): strin
   let allowed: readonly string[];
   let target: string;
   try {
-    allowed = [realpathSync(folder), path.dirname(realpathSync(owner))];
     target = realpathSync(file);
+    allowed = [realpathSync(folder), path.dirname(realpathSync(owner))];
   } catch (cause) {
     throw unreadable(file, what, cause);
   }

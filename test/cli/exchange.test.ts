@@ -205,6 +205,18 @@ describe('diff', () => {
     expect(wrong).toMatchObject({ code: 1, err: expect.stringMatching(/ERR_ESPALIER_SHAPE/) });
   });
 
+  test.each([
+    [['in.npy', 'in.npy', '--input', 'x=/nonexistent'], 2, /Expected two models with --input/],
+    [['model.onnx', 'in.npy', '--threads', '99'], 2, /Expected two models with --threads/],
+    [['in.npy', 'in.npy', '--tune'], 2, /Expected two models with --tune/],
+    [['model.onnx', 'model.onnx', '--no-run', '--seed', '1'], 2, /Expected a run with --seed/],
+    [['dynamic.onnx', 'dynamic.onnx', '--threads', '1'], 2, /Expected --shape for input "x"/],
+  ])('%j is refused', async (args, code, message) => {
+    await writeFile(at('in.npy'), encodeNpy(fromNumbers('float32', [1, 2], [1, 2])));
+    const result = await cli('diff', ...args.map((arg) => (/^[a-z]+\.[a-z]+$/.test(arg) ? at(arg) : arg)));
+    expect(result).toMatchObject({ code, out: '', err: expect.stringMatching(message) });
+  });
+
   test('takes feeds of NumPy', async () => {
     await writeFile(at('feed.npy'), encodeNpy(fromNumbers('float32', [2, 32], new Array(64).fill(1))));
     await writeFile(at('wide.npy'), encodeNpy(fromNumbers('float64', [2, 32], new Array(64).fill(1))));

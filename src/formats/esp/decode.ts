@@ -3,7 +3,7 @@ import type { Graph, TensorData } from '../../graph/graph.js';
 import { lazyTensor } from '../../graph/lazy.js';
 import { elementCount } from '../../tensor.js';
 import { importOnnx, type ResolveConstant } from '../onnx/index.js';
-import { decodeHeader, headerEnd, type SafetensorsHeader } from '../safetensors/index.js';
+import { decodeHeader, headerEnd, isSafetensors, type SafetensorsHeader } from '../safetensors/index.js';
 import { UnpackedMemory } from '../unpacked_memory.js';
 import { inflate } from './deflate.js';
 import type { PackedSections } from './encode.js';
@@ -104,6 +104,15 @@ export function readHeader(source: ByteSource, what: string): SafetensorsHeader 
 /** Whether a safetensors file says that it is a compiled model. */
 export function isCompiled({ metadata }: SafetensorsHeader): boolean {
   return metadata[versionKey] !== undefined;
+}
+
+/** Whether these are the bytes of a compiled model and not of another file. */
+export function isCompiledBytes(bytes: Uint8Array): boolean {
+  try {
+    return isSafetensors(bytes) && isCompiled(decodeHeader(bytes, bytes.byteLength, 'the model'));
+  } catch {
+    return false; // a damaged file is one for whoever reads it
+  }
 }
 
 function checkVersion({ metadata }: SafetensorsHeader, what: string): void {

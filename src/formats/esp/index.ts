@@ -1,4 +1,12 @@
-export { decodeEsp, type EspFile, isCompiled, readHeader, type StoredWeight, type Unpack } from './decode.js';
+export {
+  decodeEsp,
+  type EspFile,
+  isCompiled,
+  isCompiledBytes,
+  readHeader,
+  type StoredWeight,
+  type Unpack,
+} from './decode.js';
 export {
   type EspBytes,
   type EspContent,

@@ -75,7 +75,11 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
  * @throws EspalierError ERR_ESPALIER_FILE for files that cannot be read, else as {@link importOnnx}
  */
 export async function readOnnx(file: string): Promise<Graph> {
-  const bytes = await readWhole(file, 'model');
+  return importOnnxBeside(await readWhole(file, 'model'), file);
+}
+
+/** {@link readOnnx} of a file's bytes. */
+export function importOnnxBeside(bytes: Uint8Array, file: string): Graph {
   return importOnnx(bytes, { name: file, resolveExternal: externalFiles(file) });
 }
 

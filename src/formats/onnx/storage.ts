@@ -11,9 +11,14 @@ export interface OnnxStorage {
   readonly sparse: number;
 }
 
-/** @throws EspalierError ERR_ESPALIER_FILE, _MODEL */
-export async function readOnnxStorage(file: string): Promise<OnnxStorage> {
-  const { graph } = decodeModel(await readWhole(file, 'model'), file);
+/**
+ * @param model the file, or its bytes
+ * @throws EspalierError ERR_ESPALIER_FILE, _MODEL
+ */
+export async function readOnnxStorage(model: string | Uint8Array): Promise<OnnxStorage> {
+  const isFile = typeof model === 'string';
+  const bytes = isFile ? await readWhole(model, 'model') : model;
+  const { graph } = decodeModel(bytes, isFile ? model : 'the model');
   const counts = new Map<string, number>();
   let sparse = 0;
   for (const { initializer = [], sparse_initializer: lists = [] } of graphs(graph ?? {})) {

@@ -15,10 +15,11 @@ export const indexSuffix = '.safetensors.index.json';
  */
 export async function readSafetensors(file: string): Promise<SafetensorsFile> {
   const bytes = await readWhole(file, 'safetensors file');
-  return file.endsWith('.json') ? readShards(file, bytes) : decodeSafetensors(bytes, file);
+  return file.endsWith('.json') ? readShards(bytes, file) : decodeSafetensors(bytes, file);
 }
 
-async function readShards(index: string, bytes: Uint8Array): Promise<SafetensorsFile> {
+/** The tensors of all shards that the bytes of an index name. */
+export async function readShards(bytes: Uint8Array, index: string): Promise<SafetensorsFile> {
   const shardOf = decodeIndex(bytes, index);
   const tensors = new Map<string, TensorData>();
   const metadata: Record<string, string> = {};
