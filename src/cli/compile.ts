@@ -5,7 +5,7 @@ import { type Isa, isaNames } from '../session_options.js';
 import { type WeightStorage, weightStorages } from '../sparse/weight_formats.js';
 import { bytes, percent, table } from '../text.js';
 import { collect, outputFileNot, readShapes, wholeNumber } from './arguments.js';
-import { checkFolder, checkWritable, writeWhole } from './files.js';
+import { checkOutput, writeWhole } from './files.js';
 import { refuseIdleFlags } from './idle.js';
 import { openInput, readGraph } from './input.js';
 import { type Io, print } from './io.js';
@@ -63,8 +63,7 @@ export function addCompile(program: Command, io: Io): void {
     .action(async (model: string, given: CompileArguments) => {
       const { output, shape, force = false, json, ...options } = given;
       refuseIdleFlags(command, needs);
-      await checkFolder(output);
-      await checkWritable(output, force);
+      await checkOutput(output, force);
       const graph = await readGraph(await openInput(model));
       const shapes = readShapes(
         shape,

@@ -9,7 +9,7 @@ import { loadWeights } from '../graph/load_weights.js';
 import { type Needs, parseMatcher } from '../options.js';
 import { bytes } from '../text.js';
 import { outputFile, wholeNumber } from './arguments.js';
-import { checkFolder, checkWritable, type FileContents, writeAll } from './files.js';
+import { checkFolder, type FileContents, writeAll } from './files.js';
 import { refuseIdleFlags } from './idle.js';
 import { openInput, readContent } from './input.js';
 import { type Io, print } from './io.js';
@@ -58,7 +58,6 @@ export function addConvert(program: Command, io: Io): void {
       refuseIdleFlags(command, needs, { to: output });
       await checkFolder(output);
       const files = filesOf(await readInput(input, given), output, given);
-      for (const file of files.keys()) await checkWritable(file, force);
       await writeAll(files, force);
       const written = [...files].map(([file, parts]) => ({ file, bytes: sizeOf(parts) }));
       print(io, json, { input, files: written }, () =>

@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { type FileHandle, link, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  type FileHandle,
+  link,
+  lstat,
+  open,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { EspalierError } from '../errors.js';
 import { fileError } from './io.js';
@@ -12,10 +23,16 @@ interface Existing {
 }
 
 /**
- * Refuses a path that exists, unless `force`; so that a long command fails before its work, not after.
- * @throws EspalierError ERR_ESPALIER_FILE, with `force` too when something other than a regular file is there
+ * Refuses a path that could not be written, so that a long command fails before its work, not after.
+ * @throws EspalierError ERR_ESPALIER_FILE as {@link checkFolder}, when a file is there already and `force` is not given,
+ *   and with `force` too when what is there is no regular file
  */
-export async function checkWritable(file: string, force: boolean): Promise<void> {
+export async function checkOutput(file: string, force: boolean): Promise<void> {
+  await checkFolder(file);
+  await checkFree(file, force);
+}
+
+async function checkFree(file: string, force: boolean): Promise<void> {
   if ((await findExisting(file)) !== undefined && !force) throw exists(file);
 }
 
@@ -35,7 +52,11 @@ export function checkDistinct(files: Readonly<Record<string, string | undefined>
   }
 }
 
-/** @throws EspalierError ERR_ESPALIER_FILE when the folder that is to hold `file` is not there. */
+/**
+ * Refuses a path in whose folder nothing can be written: the file is written beside its place first. What exists there
+ * may be a link to a file elsewhere.
+ * @throws EspalierError ERR_ESPALIER_FILE, also when the folder is not there
+ */
 export async function checkFolder(file: string): Promise<void> {
   const folder = path.dirname(file);
   const found = await stat(folder).catch((cause: unknown) => {
@@ -43,6 +64,10 @@ export async function checkFolder(file: string): Promise<void> {
   });
   if (!found.isDirectory())
     throw new EspalierError('ERR_ESPALIER_FILE', `Expected a folder at "${folder}", got a file`);
+  const target = path.dirname((await findExisting(file))?.file ?? file);
+  await access(target, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+    throw fileError(`a folder for "${file}" that can be written to at`, target, cause);
+  });
 }
 
 /** What is to be in files, in pieces, by name. */
@@ -172,7 +197,7 @@ async function linkOrRename(from: string, to: string): Promise<void> {
   } catch (error) {
     if (!['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? ''))
       throw error;
-    await checkWritable(to, false);
+    await checkFree(to, false);
     await rename(from, to);
   }
 }

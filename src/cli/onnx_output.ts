@@ -27,6 +27,11 @@ export function addOnnxOutput(command: Command): Command {
     );
 }
 
+/** The file beside a model that holds its constants. */
+export function dataFile(output: string): string {
+  return `${output}.data`;
+}
+
 /** The files of a model, by name; the last one names the others. */
 export function onnxFiles(
   graph: Graph,
@@ -37,7 +42,7 @@ export function onnxFiles(
   const options = { sparseInitializers: sparseInitializers === true };
   if (externalData !== true && constantBytes(graph) <= most)
     return new Map([[output, [exportOnnx(graph, options)]]]);
-  const file = `${output}.data`;
+  const file = dataFile(output);
   const { model, data } = exportOnnxSplit(graph, path.basename(file), options);
   if (data.length === 0) return new Map([[output, [model]]]);
   return new Map([

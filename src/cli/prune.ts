@@ -21,10 +21,10 @@ import { formatBlockPlan, formatStructuredPlan } from '../prune/structured/print
 import { bytes, percent } from '../text.js';
 import { packageVersion } from '../version.js';
 import { readSamples } from './data.js';
-import { checkFolder, checkWritable, type FileContents, writeAll } from './files.js';
+import { checkOutput, type FileContents, writeAll } from './files.js';
 import { openInput, readGraph } from './input.js';
 import { type Io, print } from './io.js';
-import { addOnnxOutput, onnxFiles } from './onnx_output.js';
+import { addOnnxOutput, dataFile, onnxFiles } from './onnx_output.js';
 import { showProgress } from './progress.js';
 import {
   addCalibrationOptions,
@@ -48,12 +48,11 @@ export function addPrune(program: Command, io: Io): void {
     .option('--json', 'print JSON')
     .action(async (model: string, given: PruneArguments) => {
       const { output, force = false, json } = given;
-      await checkFolder(output);
-      await checkWritable(output, force);
+      await checkOutput(output, force);
+      if (given.externalData === true) await checkOutput(dataFile(output), force);
       const graph = await readGraph(await openInput(model));
       const stages = await stagesOf(command, graph);
       if (isCompiled(output)) checkInputs(graph, new Map(Object.entries(shapesOf(graph, given.shape))));
-      const { pruned, results } = await runStages(graph, stages, given, io);
       const { output: _output, force: _force, json: _json, ...asked } = given;
       const step = {
         step: 'prune',
@@ -61,8 +60,11 @@ export function addPrune(program: Command, io: Io): void {
         ...asked,
         stages: plainStages(stages),
       };
-      const files = outputFiles(withHistory(pruned, step), given, io);
-      await writeAll(files, force);
+      let files: FileContents = new Map();
+      const results = await runStages(graph, stages, given, io, async (pruned) => {
+        files = outputFiles(withHistory(pruned, step), given, io);
+        await writeAll(files, force);
+      });
       const size = [...files.values()].flat().reduce((sum, part) => sum + part.byteLength, 0);
       const last = results.at(-1);
       const all = results.length > 1 ? { stages: results.map(({ data }) => data) } : {};
@@ -86,14 +88,16 @@ interface Result {
 
 /**
  * Prunes stage after stage. Finished layers are kept beside the output, so that the same command goes on where it was
- * interrupted.
+ * interrupted, or could not write.
+ * @param write writes what came out
  */
 async function runStages(
   graph: Graph,
   stages: readonly Stage[],
   given: PruneArguments,
   io: Io,
-): Promise<{ pruned: Graph; results: readonly Result[] }> {
+  write: (pruned: Graph) => Promise<void>,
+): Promise<readonly Result[]> {
   const samples = await readSamples(given.calibration, graph);
   const states: PruneStateFile[] = [];
   const results: Result[] = [];
@@ -118,6 +122,7 @@ async function runStages(
         progress.stop();
       }
     }
+    await write(pruned);
   } catch (error) {
     // A target that cannot be met is a result: the next run measures anew.
     const isResult = error instanceof EspalierError && error.code === 'ERR_ESPALIER_TARGET';
@@ -125,7 +130,7 @@ async function runStages(
     throw error;
   }
   for (const state of states) await state.remove();
-  return { pruned, results };
+  return results;
 }
 
 /** The graph with its channels in an order with which the pattern of the masks keeps more. */

@@ -5,7 +5,7 @@ import type { Needs } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { dims, printable, table } from '../text.js';
 import { addSessionOptions, collect, type SessionArguments } from './arguments.js';
-import { checkWritable, writeWhole } from './files.js';
+import { checkOutput, writeWhole } from './files.js';
 import { refuseIdleFlags } from './idle.js';
 import { openInput } from './input.js';
 import { fileError, type Io, print } from './io.js';
@@ -41,10 +41,10 @@ export function addRun(program: Command, io: Io): void {
       const { session: opened, feeds } = await openSession(await openInput(model), given, io);
       using session = opened;
       const files = outputFiles(given.outputDir, session.outputNames);
-      for (const file of files) await checkWritable(file, given.force === true);
+      if (given.outputDir !== undefined) await makeFolder(given.outputDir);
+      for (const file of files) await checkOutput(file, given.force === true);
       const results = await session.run(feeds);
       const outputs = session.outputNames.map((name) => describe(name, results[name] as Tensor));
-      if (given.outputDir !== undefined) await makeFolder(given.outputDir);
       for (const [i, file] of files.entries()) {
         const { data } = results[session.outputNames[i] as string] as Tensor;
         await writeWhole(

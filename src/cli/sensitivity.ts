@@ -13,7 +13,7 @@ import { type Pattern, patternForms } from '../sparse/patterns.js';
 import { count, percent, table } from '../text.js';
 import { outputFile, wholeNumber } from './arguments.js';
 import { readGradients, readSamples } from './data.js';
-import { checkDistinct, checkFolder, checkWritable, writeWhole } from './files.js';
+import { checkDistinct, checkOutput, writeWhole } from './files.js';
 import { refuseIdleFlags } from './idle.js';
 import { openInput, readGraph } from './input.js';
 import { type Io, print } from './io.js';
@@ -76,11 +76,7 @@ export function addSensitivity(program: Command, io: Io): void {
       const { output, picture, force = false, json, pattern, sparsities, measure, threads } = given;
       refuseIdleFlags(command, needs);
       checkDistinct({ '--output': output, '--picture': picture });
-      for (const file of [output, picture]) {
-        if (file === undefined) continue;
-        await checkFolder(file);
-        await checkWritable(file, force);
-      }
+      for (const file of [output, picture]) if (file !== undefined) await checkOutput(file, force);
       const graph = await readGraph(await openInput(model));
       const samples = await readSamples(given.calibration, graph);
       const gradients = await readGradients(given.gradients);

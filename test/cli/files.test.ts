@@ -1,5 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmod, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -39,6 +50,39 @@ test('a long legal name is written, a name too long is refused', async () => {
   const refused = writeWhole(at('a'.repeat(300)), bytes, false);
   await expect(refused).rejects.toMatchObject({ code: 'ERR_ESPALIER_FILE' });
   expect(await readdir(folder)).toEqual(['a'.repeat(240)]);
+});
+
+const program = new URL('../../dist/cli/program.js', import.meta.url);
+
+/** Somebody who may not write everywhere, as root may. */
+const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+const runCommands = `import { runCli } from ${JSON.stringify(program.href)};
+  for (const command of JSON.parse(process.argv[1])) {
+    const out = (text) => process.stdout.write(text);
+    console.log(await runCli(command, { out, err: out, interactive: false }));
+  }`;
+const run = (commands: readonly string[][]) =>
+  spawnSync(process.execPath, ['--input-type=module', '-e', runCommands, JSON.stringify(commands)], user);
+const canRun = run([]).status === 0;
+
+test.runIf(posix && canRun)('a folder that cannot be written to is refused before any work', async () => {
+  await mkdir(at('locked'));
+  await mkdir(at('open'));
+  await writeFile(at('locked/there'), '');
+  await symlink('../locked/there', at('open/link.onnx'));
+  await chmod(at('open'), 0o777);
+  await chmod(at('locked'), 0o555);
+  await chmod(folder, 0o755);
+  const { stdout } = run([
+    ['compile', at('none.onnx'), '-o', at('locked/x.esp')],
+    ['prune', at('none.onnx'), '--sparsity', '0.5', '-o', at('locked/x.onnx')],
+    ['prune', at('none.onnx'), '--sparsity', '0.5', '--force', '-o', at('open/link.onnx')],
+    ['sensitivity', at('none.onnx'), '--calibration', at('none.npz'), '-o', at('locked/x.json')],
+    ['convert', at('none.onnx'), at('locked/x.npz')],
+  ]);
+  const refused = `espalier: .*that can be written to at ".*locked": EACCES.*ERR_ESPALIER_FILE.\n1\n`;
+  expect(String(stdout)).toMatch(new RegExp(`^(${refused}){5}$`));
+  await chmod(at('locked'), 0o755);
 });
 
 test.runIf(posix).each(['SIGINT', 'SIGTERM'] as const)('%s leaves no temporary file', async (signal) => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -211,5 +211,18 @@ describe('interruption', () => {
       name(await readFile(at('whole.onnx')), 'whole.onnx'),
     );
     await expect(stat(unfinished)).rejects.toThrow(/ENOENT/);
+  });
+
+  test('it goes on too where the output could not be written', async () => {
+    const { ended } = start('late.onnx');
+    while ((await stat(at('late.onnx.unfinished')).catch(() => undefined)) === undefined)
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    await writeFile(at('late.onnx'), 'of somebody else');
+    expect(await ended).toMatchObject({ code: 1, err: expect.stringMatching(/--force replaces it/) });
+    expect(await readFile(at('late.onnx'), 'utf8')).toBe('of somebody else');
+    await rm(at('late.onnx'));
+    const second = await start('late.onnx').ended;
+    expect(second).toMatchObject({ code: 0, err: expect.stringMatching(/^going on with what is in/) });
+    await expect(stat(at('late.onnx.unfinished'))).rejects.toThrow(/ENOENT/);
   });
 });
