@@ -78,7 +78,7 @@ export function finiteNumber(text: string): number {
  * Splits `name=value`. Names of model inputs may hold `=` themselves: the longest known name that fits wins.
  * @throws EspalierError ERR_ESPALIER_ARGUMENT when no known name fits.
  */
-export function splitAssignment(
+function splitAssignment(
   option: string,
   text: string,
   names: readonly string[],
@@ -93,18 +93,47 @@ export function splitAssignment(
   );
 }
 
-/** The `--shape` options as dims by input name. */
+/**
+ * Splits options `name=value` of which every input has at most one.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT as {@link splitAssignment}, and for an input that comes twice
+ */
+export function splitAssignments(
+  option: string,
+  texts: readonly string[],
+  names: readonly string[],
+): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const text of texts) {
+    const [name, value] = splitAssignment(option, text, names);
+    const other = values.get(name);
+    if (other !== undefined) {
+      const got = `${JSON.stringify(other)} and ${JSON.stringify(value)}`;
+      throw new EspalierError(
+        'ERR_ESPALIER_ARGUMENT',
+        `Expected one ${option} for input "${name}", got ${got}`,
+      );
+    }
+    values.set(name, value);
+  }
+  return values;
+}
+
+/**
+ * The `--shape` options as dims by input name.
+ * @throws EspalierError ERR_ESPALIER_ARGUMENT
+ */
 export function readShapes(texts: readonly string[], names: readonly string[]): Map<string, number[]> {
-  return new Map(
-    texts.map((text) => {
-      const [name, value] = splitAssignment('--shape', text, names);
-      const dims =
-        value === '' ? [] : value.split(/[,x]/).map((dim) => (/^\s*\d+\s*$/.test(dim) ? Number(dim) : -1));
-      if (dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return [name, dims];
+  const shapes = new Map<string, number[]>();
+  for (const [name, value] of splitAssignments('--shape', texts, names)) {
+    const dims =
+      value === '' ? [] : value.split(/[,x]/).map((dim) => (/^\s*\d+\s*$/.test(dim) ? Number(dim) : -1));
+    if (!dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) {
       throw new EspalierError(
         'ERR_ESPALIER_ARGUMENT',
         `Expected --shape ${name}=<dims> such as ${name}=1,3,48,320, got ${JSON.stringify(value)}`,
       );
-    }),
-  );
+    }
+    shapes.set(name, dims);
+  }
+  return shapes;
 }

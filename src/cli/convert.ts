@@ -1,9 +1,10 @@
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { EspalierError } from '../errors.js';
 import { encodeAs, formatOfName } from '../formats/convert.js';
 import { type FileContent, tensorsOf } from '../formats/open.js';
-import { encodeShards } from '../formats/safetensors/index.js';
+import { encodeShards, isShardName } from '../formats/safetensors/index.js';
 import { readTensors } from '../formats/tensor_files.js';
 import { loadWeights } from '../graph/load_weights.js';
 import { type Needs, parseMatcher } from '../options.js';
@@ -12,7 +13,7 @@ import { outputFile, wholeNumber } from './arguments.js';
 import { checkFolder, type FileContents, writeAll } from './files.js';
 import { refuseIdleFlags } from './idle.js';
 import { openInput, readContent } from './input.js';
-import { type Io, print } from './io.js';
+import { fileError, type Io, print } from './io.js';
 import { addOnnxOutput, type OnnxOutputArguments, onnxFiles } from './onnx_output.js';
 
 interface ConvertArguments extends OnnxOutputArguments {
@@ -59,9 +60,13 @@ export function addConvert(program: Command, io: Io): void {
       await checkFolder(output);
       const files = filesOf(await readInput(input, given), output, given);
       await writeAll(files, force);
+      const removed = given.shardBytes !== undefined && force ? await removeStale(output, files) : [];
       const written = [...files].map(([file, parts]) => ({ file, bytes: sizeOf(parts) }));
-      print(io, json, { input, files: written }, () =>
-        written.map(({ file, bytes: size }) => `${file}  ${bytes(size)}`).join('\n'),
+      print(io, json, { input, files: written, removed }, () =>
+        [
+          ...written.map(({ file, bytes: size }) => `${file}  ${bytes(size)}`),
+          ...removed.map((file) => `${file}  removed`),
+        ].join('\n'),
       );
     });
 }
@@ -88,10 +93,32 @@ function filesOf(content: FileContent, output: string, given: ConvertArguments):
   const format = formatOfName(output);
   if (format === 'onnx' && content.format === 'onnx') return onnxFiles(content.graph, output, given);
   if (shardBytes === undefined) return new Map([[output, [encodeAs(content, format)]]]);
-  const base = path.basename(output).slice(0, -'.safetensors'.length);
+  const base = baseOf(output);
   const metadata = content.format === 'onnx' ? {} : content.metadata;
   const shards = encodeShards(tensorsOf(content), { shardBytes, base, metadata });
   return new Map([...shards].map(([name, file]) => [path.join(path.dirname(output), name), [file]]));
+}
+
+/** What shards are named by. */
+function baseOf(output: string): string {
+  return path.basename(output).slice(0, -'.safetensors'.length);
+}
+
+/** Removes what an earlier, other split left of the same output: readers would take it for a part of this one. */
+async function removeStale(output: string, files: FileContents): Promise<string[]> {
+  const folder = path.dirname(output);
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    throw fileError('a folder that can be listed at', folder, cause);
+  });
+  const stale = entries
+    .filter((entry) => !entry.isDirectory() && isShardName(entry.name, baseOf(output)))
+    .map(({ name }) => path.join(folder, name))
+    .filter((file) => !files.has(file));
+  for (const file of stale)
+    await rm(file, { force: true }).catch((cause: unknown) => {
+      throw fileError('to remove', file, cause);
+    });
+  return stale.sort();
 }
 
 function sizeOf(parts: readonly Uint8Array[]): number {

@@ -5,7 +5,7 @@ import { decodeNpy } from '../formats/npz/index.js';
 import { fromNumbers, isWide } from '../graph/data.js';
 import { bytesPerElement, elementCount, type Tensor } from '../tensor.js';
 import { dims as printDims } from '../text.js';
-import { readShapes, splitAssignment } from './arguments.js';
+import { readShapes, splitAssignments } from './arguments.js';
 import { fileError } from './io.js';
 
 /**
@@ -19,8 +19,7 @@ export async function readFeeds(
   const names = inputs.map((input) => input.name);
   const shapes = readShapes(options.shape, names);
   const given: Record<string, Tensor> = {};
-  for (const text of options.input ?? []) {
-    const [name, file] = splitAssignment('--input', text, names);
+  for (const [name, file] of splitAssignments('--input', options.input ?? [], names)) {
     const metadata = inputs.find((input) => input.name === name) as InputMetadata;
     given[name] = await readTensor(metadata, file, shapes.get(name));
   }

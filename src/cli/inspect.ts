@@ -5,10 +5,11 @@ import { inspectEsp } from '../evaluate/inspect_esp.js';
 import { inspectTensors, type TensorsReport } from '../evaluate/inspect_tensors.js';
 import { type OnnxStorage, readOnnxStorage } from '../formats/onnx/index.js';
 import type { Graph, ValueInfo } from '../graph/graph.js';
+import { historyOf, parseHistory } from '../graph/history.js';
 import { assertSupported } from '../graph/supported.js';
 import { bytes, count, dims, percent, printable, shortCount, table } from '../text.js';
 import { openInput, readContent } from './input.js';
-import { describeCompiled, packedTable } from './inspect_esp.js';
+import { describeCompiled, describeHistory, packedTable } from './inspect_esp.js';
 import { type Io, print } from './io.js';
 
 export function addInspect(program: Command, io: Io): void {
@@ -38,8 +39,12 @@ export function addInspect(program: Command, io: Io): void {
       const content = await readContent(input);
       if (content.format === 'onnx') {
         const storage = await readOnnxStorage(input.bytes ?? file);
-        const report = { ...inspectGraph(content.graph), storage, unsupported: unsupported(content.graph) };
-        print(io, json, report, () => describe(file, report, describeStorage(storage)));
+        const { graph } = content;
+        const history = parseHistory(historyOf(graph));
+        const report = { ...inspectGraph(graph), storage, history, unsupported: unsupported(graph) };
+        print(io, json, report, () =>
+          describe(file, report, [...describeStorage(storage), ...describeHistory(history)]),
+        );
       } else {
         const { format, metadata } = content;
         const report = { format, metadata, ...inspectTensors(content.tensors) };

@@ -13,10 +13,15 @@ export function describeCompiled(compiled: CompiledReport): string[] {
   return [
     `compiled    version ${version} by ${by}, ${bytes(fileBytes)}${verified ? ', hashes verified' : ''}`,
     `for         ${isa}, ${target}, ${storage}`,
-    ...(Array.isArray(history) ? history : []).map(
-      (entry, i) => `${i === 0 ? 'history' : '       '}     ${JSON.stringify(entry)}`,
-    ),
+    ...describeHistory(history),
   ];
+}
+
+/** A line for each thing that was done to a model. */
+export function describeHistory(history: unknown): string[] {
+  return (Array.isArray(history) ? history : []).map(
+    (entry, i) => `${i === 0 ? 'history' : '       '}     ${JSON.stringify(entry)}`,
+  );
 }
 
 /** How the weights lie in the file. */

@@ -1,6 +1,7 @@
 import { isCompiledFile, openEsp } from '../esp/open.js';
 import { type CompiledFor, espVersion, isCompiledBytes } from '../formats/esp/index.js';
 import type { TensorData } from '../graph/graph.js';
+import { parseHistory } from '../graph/history.js';
 import { analyzeLayer } from '../sparse/analyze.js';
 import { inspectGraph, type ModelReport } from './inspect.js';
 
@@ -46,16 +47,8 @@ export async function inspectEsp(
       fileBytes: file.size,
       ...compiledFor,
       packed: Object.fromEntries(packed),
-      history: readHistory(history),
+      history: parseHistory(history),
       verified: verify,
     },
   };
-}
-
-function readHistory(text: string | undefined): unknown {
-  try {
-    return text === undefined ? [] : JSON.parse(text);
-  } catch {
-    return text; // a file may say anything
-  }
 }

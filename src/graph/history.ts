@@ -8,14 +8,18 @@ export function historyOf({ metadata }: Graph): string | undefined {
   return metadata[key];
 }
 
+/** The list that {@link historyOf} gives the text of; what is no JSON stays text: a file may say anything. */
+export function parseHistory(text: string | undefined): unknown {
+  try {
+    return text === undefined ? [] : JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 /** The graph with one more entry in its history; what is not a list of ours is left behind. */
 export function withHistory(graph: Graph, entry: object): Graph {
-  let past: unknown;
-  try {
-    past = JSON.parse(historyOf(graph) ?? '[]');
-  } catch {
-    past = [];
-  }
+  const past = parseHistory(historyOf(graph));
   const history = JSON.stringify([...(Array.isArray(past) ? past : []), entry]);
   return { ...graph, metadata: { ...graph.metadata, [key]: history } };
 }

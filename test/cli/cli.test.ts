@@ -25,6 +25,16 @@ describe('inspect', () => {
     expect(report.layers.map((layer: { weights: number }) => layer.weights)).toEqual([2048, 512]);
   });
 
+  test('shows how a model was pruned', async () => {
+    expect(JSON.parse((await cli('inspect', at('model.onnx'), '--json')).out).history).toEqual([]);
+    const output = at('history.onnx');
+    await cli('prune', at('model.onnx'), '--sparsity', '0.5', '-o', output);
+    const { out } = await cli('inspect', output);
+    expect(out).toMatch(/^history {5}\{"step":"prune","by":"espalier [^"]+",.*"sparsity":0\.5,.*\}$/m);
+    const { history } = JSON.parse((await cli('inspect', output, '--json')).out);
+    expect(history).toMatchObject([{ step: 'prune', sparsity: 0.5 }]);
+  });
+
   test('a missing or broken model is exit code 1 with one line', async () => {
     const missing = await cli('inspect', at('nope.onnx'));
     expect(missing.code).toBe(1);
@@ -176,6 +186,16 @@ describe('run', () => {
     ],
     [['dynamic.onnx', '--shape', 'x=2,33'], 1, /fits \[batch, 32\], got \[2, 33\]/],
     [['dynamic.onnx', '--shape', 'z=2,32'], 2, /Expected --shape <input>=<value>, got "z=2,32"/],
+    [
+      ['dynamic.onnx', '--shape', 'x=2,32', '--shape', 'x=4,32'],
+      2,
+      /Expected one --shape for input "x", got "2,32" and "4,32"/,
+    ],
+    [
+      ['dynamic.onnx', '--input', 'x=a.npy', '--input', 'x=b.npy'],
+      2,
+      /Expected one --input for input "x", got "a.npy" and "b.npy"/,
+    ],
     [['dynamic.onnx', '--shape', 'x=2,-1'], 2, /Expected --shape x=<dims>/],
     [['model.onnx', '--input', 'x=nope.bin'], 1, /Expected a readable file for input "x" at "nope.bin"/],
     [['dynamic.onnx', '--shape', 'x=99999999999999,32'], 1, /memory for input "x".*ERR_ESPALIER_MEMORY/],

@@ -74,6 +74,33 @@ describe('convert', () => {
     expect(new Map(await readTensors(at('joined.npz')))).toEqual(mlp().constants);
   });
 
+  test('split again, what is left of an earlier split goes, and nothing else', async () => {
+    const others = [
+      'r-00001-of-2.safetensors',
+      'r-extra.safetensors',
+      'rr-00001-of-00002.safetensors',
+      'r.npz',
+    ];
+    for (const name of others) await writeFile(at(name), 'mine');
+    const split = (bytes: number, ...args: string[]) =>
+      json('convert', at('model.onnx'), at('r.safetensors'), '--shard-bytes', `${bytes}`, ...args);
+    const left = async () => (await readdir(folder)).filter((name) => name.startsWith('r')).sort();
+    const shards = [
+      'r-00001-of-00002.safetensors',
+      'r-00002-of-00002.safetensors',
+      'r.safetensors.index.json',
+    ];
+    expect(await split(20000)).toMatchObject({ removed: [] });
+    expect(await split(9000, '--force')).toMatchObject({ removed: [at('r.safetensors')] });
+    expect(await left()).toEqual([...shards, ...others].sort());
+    await writeFile(at('r-00001-of-00003.safetensors'), 'of a split into three');
+    await split(9000, '--force');
+    expect(await left()).toEqual([...shards, ...others].sort());
+    expect((await split(20000, '--force')).removed).toEqual(shards.map(at));
+    expect(await left()).toEqual(['r.safetensors', ...others].sort());
+    for (const name of others) expect(await readFile(at(name), 'utf8')).toBe('mine');
+  });
+
   test.each([
     [['model.onnx', 'w.txt'], 2, /ends with .onnx, .safetensors, .npz, .npy/],
     [['model.onnx', 'one.npy'], 2, /one tensor to write as .npy, got 2/],

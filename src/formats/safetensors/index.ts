@@ -7,4 +7,4 @@ export {
   type SafetensorsEntry,
   type SafetensorsHeader,
 } from './header.js';
-export { encodeShards, readSafetensors, readShards } from './shards.js';
+export { encodeShards, isShardName, readSafetensors, readShards } from './shards.js';

@@ -91,6 +91,13 @@ export function encodeShards(
   return files.set(`${base}${indexSuffix}`, new TextEncoder().encode(index));
 }
 
+/** Whether {@link encodeShards} gives a file such a name for this base, whatever the number of shards. */
+export function isShardName(name: string, base: string): boolean {
+  if (!name.startsWith(base)) return false;
+  const rest = name.slice(base.length);
+  return rest === '.safetensors' || rest === indexSuffix || /^-\d{5,}-of-\d{5,}\.safetensors$/.test(rest);
+}
+
 function invalid(file: string, expected: string, got: string): EspalierError {
   return new EspalierError('ERR_ESPALIER_MODEL', `Expected ${file} ${expected}, got ${got}`);
 }
