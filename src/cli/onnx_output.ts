@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { exportOnnx, exportOnnxSplit } from '../formats/onnx/index.js';
 import { byteCount } from '../graph/data.js';
 import type { Graph } from '../graph/graph.js';
-import { allConstants } from '../graph/inner_graphs.js';
+import { allGraphs } from '../graph/inner_graphs.js';
 import type { FileContents } from './files.js';
 
 export interface OnnxOutputArguments {
@@ -53,6 +53,7 @@ export function onnxFiles(
 
 function constantBytes(graph: Graph): number {
   let sum = 0;
-  for (const { type, dims } of allConstants(graph).values()) sum += byteCount(type, dims);
+  for (const { constants } of allGraphs(graph))
+    for (const { type, dims } of constants.values()) sum += byteCount(type, dims);
   return sum;
 }

@@ -1,4 +1,11 @@
+import { EspalierError } from '../errors.js';
 import type { Attribute, Graph, TensorData } from './graph.js';
+
+/**
+ * Characters of all names of constants inside graphs. A name repeats those of the nodes around it, so a hostile file of a
+ * few MB could ask for names of any size; large models have some 10^6.
+ */
+const mostNameCharacters = 2 ** 27;
 
 /** A graph inside another. */
 export interface InnerGraph {
@@ -25,10 +32,18 @@ export function* allGraphs(graph: Graph): Generator<Graph> {
  * The graph with other data for its constants, and for those of all graphs inside it. The name of a constant inside is
  * `node/attribute/name`, with as many more nodes and attributes before it as there are graphs around it, and `_` behind
  * it where another one has that name. The same graph gives the same names.
+ * @throws EspalierError ERR_ESPALIER_MODEL when the names are absurdly long
  */
 export function mapConstants(graph: Graph, change: (data: TensorData, name: string) => TensorData): Graph {
   const taken = new Set(graph.constants.keys());
+  let characters = 0;
   const unique = (name: string): string => {
+    characters += name.length;
+    if (characters > mostNameCharacters)
+      throw new EspalierError(
+        'ERR_ESPALIER_MODEL',
+        `Expected names of constants in branches and loop bodies of ${mostNameCharacters} characters, got more`,
+      );
     let own = name;
     while (taken.has(own)) own += '_';
     taken.add(own);

@@ -73,6 +73,17 @@ test('weights go back into branches by these names', () => {
   expect(() => loadWeights(nested(), unknown)).toThrow(/did you mean "If_y\/else_branch\/w"\?/);
 });
 
+test('names that repeat a very long one of a node are refused before they fill the memory', () => {
+  const outer = {
+    ...node('If', ['c'], ['y'], { then_branch: branch([1, 2, 3, 4]) }),
+    name: 'n'.repeat(2 ** 27),
+  };
+  const graph = buildGraph({ opset: 17, nodes: [outer], outputs: {} });
+  expect(() => tensorsOf({ format: 'onnx', graph })).toThrow(
+    /names of constants in branches and loop bodies/,
+  );
+});
+
 test('inspect counts what is in branches', async () => {
   const { parameters, operators, layers } = inspectGraph(nested());
   expect(parameters).toEqual({ constants: 6, count: 24, bytes: 96 });
