@@ -25,7 +25,7 @@ const firstTurn = 400;
  * turn is not counted: an engine that begins after another takes tens of milliseconds to reach its speed.
  * @param {readonly Timed[]} order an engine may stand in it more than once
  * @param {{ rounds: number, milliseconds: number, onRound?: () => void }} options `milliseconds` is the time of one
- *   turn, or one run where that takes longer; before the first round each engine runs for as long as its JavaScript
+ *   turn, or two runs where these take longer; before the first round each engine runs for as long as its JavaScript
  *   takes to be compiled and its memory to be there
  * @returns {Promise<Round[]>}
  */

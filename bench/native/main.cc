@@ -66,10 +66,7 @@ std::vector<double> TimeRuns(peers::Peer& peer, double milliseconds, std::size_t
     peer.Run();
     return since(before);
   };
-  for (const auto start = Clock::now(); since(start) < warm_up;) {
-    const double first = time();
-    if (min_runs <= 1 && first >= milliseconds) return {first};
-  }
+  for (const auto start = Clock::now(); since(start) < warm_up;) time();
   std::vector<double> times;
   for (const auto start = Clock::now(); times.size() < min_runs || since(start) < milliseconds;) {
     times.push_back(time());
