@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { checkHash, decodeEsp, type EspFile, isCompiled, readHeader } from '../formats/esp/index.js';
 import { decodeHeader, headerEnd, isSafetensors } from '../formats/safetensors/index.js';
 import { loadAddon, type NativeModelFile } from '../native/addon.js';
@@ -31,10 +31,12 @@ function isLarge(path: string): boolean {
 /** Whether the model is a compiled one: by its first bytes, so that its name does not matter. A pipe never is. */
 export async function isEsp(model: string | Uint8Array): Promise<boolean> {
   if (typeof model !== 'string') return isSafetensors(model);
-  const handle = await open(model).catch(() => undefined); // whoever reads it will say what is wrong
+  // Without opening what can be opened only once. Whoever reads it will say what is wrong.
+  const found = await stat(model).catch(() => undefined);
+  if (found?.isFile() !== true) return false;
+  const handle = await open(model).catch(() => undefined);
   if (handle === undefined) return false;
   try {
-    if (!(await handle.stat()).isFile()) return false;
     const { buffer, bytesRead } = await handle.read(new Uint8Array(16), 0, 16, 0);
     return isSafetensors(buffer.subarray(0, bytesRead));
   } finally {

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportOnnxSplit } from '../../src/formats/onnx/index.js';
+import { InferenceSession } from '../../src/index.js';
 import { cli, mlp, modelFolder } from './models.js';
 
 let folder = '';
@@ -35,6 +36,12 @@ beforeAll(async () => {
 afterAll(() => remove());
 
 describe.runIf(process.platform !== 'win32')('what can be read only once', () => {
+  test('a session reads a model from it', async () => {
+    const session = await InferenceSession.create(piped('model.onnx'), { threads: 1 });
+    expect(session.inputNames).toEqual(['x']);
+    session.release();
+  });
+
   test.each(['model.onnx', 'model.esp', 'model.safetensors', 'split.onnx'])(
     '%s is inspected',
     async (name) => {
