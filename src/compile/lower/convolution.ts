@@ -7,6 +7,7 @@ import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
 import { constantInput, epilogueOperands } from './operands.js';
+import { emitLayerProduct } from './product.js';
 import { selectChannels } from './selected_channels.js';
 import { analysisOf, layerOf, packMatrices } from './weights.js';
 
@@ -78,6 +79,15 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
   const taps = elementCount(weight.dims.slice(2));
   const analysis = analysisOf(builder, layer);
   const selected = selectChannels(builder, node, layer, { analysis, taps });
+  if (
+    groups === 1 &&
+    selected.inputs === undefined &&
+    selected.outputs === undefined &&
+    seesAll(window, spatial)
+  ) {
+    emitLayerProduct(fused, builder, { n: x.dims[0] ?? 1, layer: selected.layer });
+    return;
+  }
   const isExact = intAttribute(node, exactAttribute, 0) !== 0;
   const winogradTiles = groups === 1 && !isExact ? winogradTilesOf(window, y.dims) : undefined;
   const step = {
@@ -102,6 +112,20 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
     },
     floats: activation.floats,
   });
+}
+
+/**
+ * Whether the one output of each filter is the product of all its weights with all of the image, in their order: squeezed
+ * channels, and heads as large as what they see. A product by vectors needs no panel.
+ */
+function seesAll({ kernel, dilations, padsBegin, outputs }: Window, spatial: readonly number[]): boolean {
+  return kernel.every(
+    (size, axis) =>
+      size === spatial[axis] &&
+      outputs[axis] === 1 &&
+      padsBegin[axis] === 0 &&
+      (size === 1 || dilations[axis] === 1),
+  );
 }
 
 /** Tiles of 4 x 4 output pixels of an image; undefined for windows that Winograd's algorithm does not take. */

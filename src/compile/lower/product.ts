@@ -1,4 +1,5 @@
 import { floatAttribute, intAttribute } from '../../graph/attributes.js';
+import type { Layer } from '../../graph/layers.js';
 import { broadcastDims, broadcastStrides } from '../../graph/operators/strided.js';
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
@@ -6,7 +7,7 @@ import { isConstantProduct } from '../constant_product.js';
 import type { FusedNode } from '../fuse.js';
 import { lowerBinary, lowerUnary } from './elementwise.js';
 import { constantInput, epilogueOperands } from './operands.js';
-import { packLayer, packMatrices } from './weights.js';
+import { layerOf, packMatrices } from './weights.js';
 
 /** x [..., inputs] * W [inputs, outputs]: one product over all leading dims when W is constant. */
 export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
@@ -15,8 +16,7 @@ export function lowerMatMul(fused: FusedNode, builder: PlanBuilder): void {
   const isFloat32 = builder.typeOf(output).type === 'float32';
   if (isFloat32 && isConstantProduct(builder.graph, node)) {
     const n = elementCount(builder.dimsOf(a).slice(0, -1));
-    const step = { op: 'matmul', x: builder.dimsOf(a), y: builder.dimsOf(output), ints: { n } } as const;
-    emitConstantProduct(fused, builder, n, packLayer(builder, node, step).weights);
+    emitLayerProduct(fused, builder, { n, layer: layerOf(builder, node, 1) });
     return;
   }
   const aDims = builder.dimsOf(a).length === 1 ? [1, ...builder.dimsOf(a)] : builder.dimsOf(a);
@@ -37,8 +37,7 @@ export function lowerGemm(fused: FusedNode, builder: PlanBuilder): void {
   const [n = 0, outputs = 0] = builder.dimsOf(output);
   const biasDims = c === '' ? [] : builder.dimsOf(c);
   if (isConstantProduct(builder.graph, node)) {
-    const step = { op: 'matmul', x: builder.dimsOf(a), y: builder.dimsOf(output), ints: { n } } as const;
-    emitConstantProduct(fused, builder, n, packLayer(builder, node, step).weights);
+    emitLayerProduct(fused, builder, { n, layer: layerOf(builder, node, 1) });
     return;
   }
 
@@ -70,8 +69,6 @@ export function lowerLowRank(fused: FusedNode, builder: PlanBuilder): void {
   const n = elementCount(builder.dimsOf(x).slice(0, -1));
   const matrix = { weight, groups: 1, outputs, inputs, outputStride: 1, inputStride: outputs };
   const layer = { name: node.name, node: node.name, op: 'MatMul', input: 1, ...matrix } as const;
-  const step = { op: 'matmul', x: [n, inputs], y: [n, outputs], ints: { n } } as const;
-  const w = packMatrices(builder, layer, step).weights;
   const transposed = intAttribute(node, 'transB', 0) !== 0;
   const b = builder.weights.pack(
     {
@@ -84,28 +81,35 @@ export function lowerLowRank(fused: FusedNode, builder: PlanBuilder): void {
     },
     { format: 'dense', storage: 'float32' },
   );
-  emitConstantProduct(fused, builder, n, [...w, b]);
+  emitLayerProduct(fused, builder, { n, layer, others: [b] });
 }
 
-function emitConstantProduct(
+/** The product of a layer's weight, [outputs, inputs], with each of `n` rows of the node's first input. */
+export function emitLayerProduct(
   fused: FusedNode,
   builder: PlanBuilder,
-  n: number,
-  weights: readonly number[],
+  {
+    n,
+    layer,
+    others = [],
+  }: { readonly n: number; readonly layer: Layer; readonly others?: readonly number[] },
 ): void {
   const { node, output } = fused;
-  const x = builder.operand(node.inputs[0] ?? '');
-  const y = builder.operand(output);
-  const epilogue = epilogueOperands(fused, builder, y.dims);
+  const [x, y] = [
+    [n, layer.inputs],
+    [n, layer.outputs],
+  ] as const;
+  const { weights } = packMatrices(builder, layer, { op: 'matmul', x, y, ints: { n } });
+  const epilogue = epilogueOperands(fused, builder, y);
   const activation = builder.activationNumbers(fused);
   builder.emit({
     op: 'matmul',
     node,
-    inputs: [x, ...epilogue.operands],
-    output: y,
+    inputs: [builder.operand(node.inputs[0] ?? ''), ...epilogue.operands],
+    output: builder.operand(output),
     ints: { n, ...epilogue.ints, ...activation.ints },
     floats: activation.floats,
-    weights,
+    weights: [...weights, ...others],
   });
 }
 

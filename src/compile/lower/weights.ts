@@ -34,11 +34,6 @@ export function algorithmOf(
   return format === 'dense' && winograd ? { op: 'winograd_conv2d', winograd } : { op, winograd: false };
 }
 
-/** Packs each group's matrix of a node's weight in the format that its zeros pay for. */
-export function packLayer(builder: PlanBuilder, node: Node, step: LayerStep): PackedLayer {
-  return packMatrices(builder, layerOf(builder, node, 1), step);
-}
-
 /** The layer of a node whose weight is the given input. */
 export function layerOf(builder: PlanBuilder, node: Node, input: number): Layer {
   const layers = findLayers({ ...builder.graph, nodes: [node] });
@@ -48,7 +43,7 @@ export function layerOf(builder: PlanBuilder, node: Node, input: number): Layer 
 }
 
 /**
- * {@link packLayer} for a layer that is known.
+ * Packs each group's matrix of a layer's weight in the format that its zeros pay for.
  * @param step what the layer, or its first matrix, becomes
  * @param parts the layer's matrices where these are not its groups
  */
