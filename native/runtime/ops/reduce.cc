@@ -45,15 +45,19 @@ class Reduce final : public Step {
     split_ = SplitWork(outer_, std::max<size_t>(4096 / std::max<size_t>(n_ * inner_, 1), 1), build.threads);
     chunks_ = split_.parts;
     if (inner_ != 1) scratch_bytes_ = MultiplySizes(inner_, sizeof(float));
+    if (HasShortRows()) scratch_bytes_ = n_ * kRows * sizeof(float);
   }
 
   void Run(const RunContext& context, size_t chunk, uint8_t* scratch) const noexcept override {
     const size_t begin = split_.Begin(chunk);
     const size_t end = split_.End(chunk);
-    for (size_t o = begin; o < end; ++o) {
+    const size_t step = HasShortRows() ? kRows : 1;
+    for (size_t o = begin; o < end; o += step) {
       const float* x = context.At<const float>(x_) + o * n_ * inner_;
       float* y = context.At<float>(y_) + o * inner_;
-      if (inner_ == 1) {
+      if (HasShortRows()) {
+        FoldShortRows(x, std::min(end - o, kRows), y, reinterpret_cast<float*>(scratch));
+      } else if (inner_ == 1) {
         FoldRow(x, y);
       } else {
         FoldRows(x, y, reinterpret_cast<float*>(scratch));
@@ -68,6 +72,19 @@ class Reduce final : public Step {
  private:
   // Long sums lose a digit for every tenfold of terms: blocks of them are summed apart, and then their sums.
   static constexpr size_t kBlock = 512;
+
+  // Folding the lanes of one vector takes longer than a short row is worth: so many rows are turned, and
+  // folded side by side.
+  static constexpr size_t kRows = 16;
+  static constexpr size_t kShortRow = 32;
+  bool HasShortRows() const noexcept { return inner_ == 1 && n_ <= kShortRow; }
+
+  // x [rows, n]; turned [n, rows].
+  void FoldShortRows(const float* x, size_t rows, float* y, float* turned) const noexcept {
+    kernels_.transpose(x, n_, rows, n_, turned, rows);
+    std::fill(y, y + rows, Identity(op_));
+    for (size_t i = 0; i < n_; ++i) kernels_.accumulate(op_, turned + i * rows, y, rows);
+  }
 
   // What folds the results of two blocks.
   ReduceOp Merge() const noexcept {
