@@ -18,6 +18,7 @@ import { emitCopy } from './lower/movement.js';
 import { lowerings } from './lower/registry.js';
 import { planArena } from './memory.js';
 import { keepPanels } from './panels.js';
+import { cropUnseenTaps } from './unseen_taps.js';
 import { widen } from './widen.js';
 
 /** Where weights and constants that outlive a plan are kept: the session. */
@@ -48,7 +49,7 @@ export function compile(
   store: PlanStore,
   inputValues?: ReadonlyMap<string, TensorData>,
 ): CompiledPlan {
-  const specialized = widen(specialize(graph, inputDims, inputValues));
+  const specialized = cropUnseenTaps(widen(specialize(graph, inputDims, inputValues)));
   const fused = fuse(specialized);
   const builder = new PlanBuilder(fused.graph, store);
   lowerAll(fused.nodes, builder);
