@@ -55,4 +55,20 @@ describe('the size of a compiled model', () => {
   test.each(trained)('%s without zeros is no more than that of its ONNX file', async (path) => {
     expect(size(await readOnnx(path), 16)).toBeLessThanOrEqual(statSync(path).size);
   });
+
+  // Of the whole file, with the graph and all that is not pruned.
+  test.each(models.map(modelPath))('%s pruned by four fifths follows what was removed', async (path) => {
+    const graph = await readOnnx(path);
+    for (const [pattern, factor, room] of [
+      ['16x1', 1.05, 64 * kib],
+      ['unstructured', 1.35, 0],
+    ] as const) {
+      const { byteLength, weights } = compileModel(prune(graph, pattern, 0.8), {
+        tokens: 256,
+        isa: 'avx512',
+      });
+      const removed = weights.reduce((sum, { sparsity, denseBytes }) => sum + sparsity * denseBytes, 0);
+      expect(byteLength, pattern).toBeLessThan(factor * (statSync(path).size - removed) + room);
+    }
+  });
 });
