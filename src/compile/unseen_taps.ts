@@ -2,6 +2,7 @@ import { intsValue } from '../graph/attributes.js';
 import { readElements, toBytes } from '../graph/data.js';
 import type { Attribute, StaticGraph, TensorData } from '../graph/graph.js';
 import { type Window, windowOf } from '../graph/operators/window.js';
+import { elementCount } from '../tensor.js';
 import { unsupported, type ValueType } from './builder.js';
 
 /** Taps [first, end) of a window along one axis, and the padding that is left for them. */
@@ -24,6 +25,7 @@ export function cropUnseenTaps(graph: StaticGraph): StaticGraph {
     const weight = graph.constants.get(weightName);
     const spatial = graph.values.get(node.inputs[0] ?? '')?.dims.slice(2) ?? [];
     if (node.op !== 'Conv' || weight?.type !== 'float32' || spatial.length > 2) return node;
+    if (elementCount(weight.dims) === 0) return node; // taps that no number stands for may be any number
     const window = windowOf(node, spatial, weight.dims.slice(2), (reason) => unsupported(node, reason));
     const seen = spatial.map((size, axis) => seenTaps(window, axis, size));
     if (seen.every(({ first, end }, axis) => end - first === window.kernel[axis])) return node;

@@ -45,7 +45,8 @@ describe('models that ask for too much', () => {
 
   it('a depthwise convolution with a reach beyond any memory', async () => {
     const dilation = 2 ** 32 - 1;
-    const attributes = { group: 2, dilations: [dilation, dilation], pads: [dilation, dilation, 0, 0] };
+    const pads = [dilation - 1, dilation - 1, 1, 1]; // no tap meets the pixel
+    const attributes = { group: 2, dilations: [dilation, dilation], pads };
     const weights = (m: Model) => m.constant('float32', [2, 1, 2, 2]);
     await expectRefusal((m) => m.node('Conv', [pixel(m, 2), weights(m)], attributes), 'UNSUPPORTED');
   });
@@ -105,6 +106,37 @@ describe('damaged models', () => {
       if (made instanceof InferenceSession) made.release();
       else expect(made).toMatch(/^ERR_ESPALIER_(MODEL|UNSUPPORTED|SHAPE|TYPE)$/);
     }
+  });
+
+  it('with any bit changed are an error, or run', async () => {
+    const m = new Model(21, 3);
+    const x = m.input('float32', [1, 2, 5, 5]);
+    const conv = m.node('Conv', [x, m.constant('float32', [3, 2, 3, 3])], {
+      pads: [1, 1, 1, 1],
+      strides: [2, 2],
+    });
+    const pooled = m.node('MaxPool', [conv], { kernel_shape: [2, 2] });
+    m.output(m.node('Softmax', [m.node('Reshape', [pooled, m.list([1, -1])])], { axis: 1 }));
+    const model = exportOnnx(m.graph());
+    using whole = await InferenceSession.create(model, { threads: 1 });
+    whole.runSync(m.feeds);
+    const codes = new Set<string | undefined>();
+    for (let at = 0; at < model.length; at++) {
+      for (const bit of [at % 8, (at + 3) % 8, 7]) {
+        const damaged = new Uint8Array(model);
+        damaged[at] = (damaged[at] as number) ^ (1 << bit);
+        try {
+          using session = await InferenceSession.create(damaged, { threads: 1 });
+          session.runSync(m.feeds);
+          codes.add('runs');
+        } catch (error) {
+          codes.add((error as { code?: string }).code ?? String(error));
+        }
+      }
+    }
+    for (const code of codes) expect(code).toMatch(/^(runs|ERR_ESPALIER_[A-Z]+)$/);
+    expect(codes).toContain('runs');
+    expect(codes).toContain('ERR_ESPALIER_MODEL');
   });
 });
 
