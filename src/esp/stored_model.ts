@@ -34,7 +34,7 @@ export class StoredModel {
   analysisOf(layer: Layer, data: TensorData): LayerAnalysis | undefined {
     const weight = this.#file.weights.get(data);
     if (weight === undefined || !sameView(weight.view, layer)) return undefined;
-    return completeAnalysis({ ...weight.view, depthwise: false }, weight.counts);
+    return completeAnalysis({ ...weight.view, op: layer.op, depthwise: false }, weight.counts);
   }
 
   /** Where the matrix lies in the file, if it is packed there. */
@@ -81,13 +81,10 @@ function wantedStorage(
   return storageIn(format, storageFor(storage, { largest: weight?.counts.largest ?? Number.NaN }));
 }
 
-function sameView(
-  view: WeightView,
-  { op, groups, outputs, inputs, outputStride, inputStride }: Layer,
-): boolean {
+/** Whether the matrices are the same; the layer may have become another operator than it was for the file's shapes. */
+function sameView(view: WeightView, { groups, outputs, inputs, outputStride, inputStride }: Layer): boolean {
   const strides = view.transposed ? [1, view.outputs] : [view.inputs, 1];
   return (
-    view.op === op &&
     view.groups === groups &&
     view.outputs === outputs &&
     view.inputs === inputs &&

@@ -17,15 +17,16 @@ test.each<[string, number[], number[], object]>([
   ['one pixel', [1, 1], [1, 1], {}],
   ['a plane', [3, 5], [3, 5], {}],
   ['a row', [7], [7], {}],
+  ['a plane and padding behind it', [2, 2], [3, 3], { pads: [0, 0, 1, 1] }],
+  ['a plane and padding before it', [2, 2], [3, 3], { pads: [1, 1, 0, 0] }],
   ['one pixel with steps', [1, 1], [1, 1], { strides: [2, 2], dilations: [3, 3] }],
 ])('a filter that sees %s once is a product', async (_, spatial, kernel, attributes) => {
   expect(await stepsOf(spatial, kernel, attributes)).toEqual(['matmul']);
 });
 
 test.each<[string, number[], number[], object]>([
+  ['more than one window', [2, 2], [2, 2], { pads: [0, 0, 1, 1] }],
   ['several pixels', [2, 1], [1, 1], {}],
-  ['padding', [2, 2], [3, 3], { pads: [0, 0, 1, 1] }],
-  ['padding before', [2, 2], [3, 3], { pads: [1, 1, 0, 0] }],
   ['every other pixel', [3, 3], [2, 2], { dilations: [2, 2] }],
   ['a part of the plane', [3, 3], [2, 2], { strides: [2, 2] }],
   ['groups', [1, 1], [1, 1], { group: 3 }],

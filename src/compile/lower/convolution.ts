@@ -6,6 +6,7 @@ import { transposedWindowOf, type Window, windowOf } from '../../graph/operators
 import { elementCount } from '../../tensor.js';
 import { type PlanBuilder, unsupported } from '../builder.js';
 import type { FusedNode } from '../fuse.js';
+import { inputChannelsOf } from '../recognise/gathered_channels.js';
 import { constantInput, epilogueOperands } from './operands.js';
 import { emitLayerProduct } from './product.js';
 import { selectChannels } from './selected_channels.js';
@@ -76,18 +77,13 @@ export function lowerConv(fused: FusedNode, builder: PlanBuilder): void {
     return;
   }
   const layer = layerOf(builder, node, 1);
+  if (groups === 1 && seesAll(window, spatial) && inputChannelsOf(node) === undefined) {
+    emitLayerProduct(fused, builder, { n: x.dims[0] ?? 1, layer: { ...layer, op: 'MatMul' } });
+    return;
+  }
   const taps = elementCount(weight.dims.slice(2));
   const analysis = analysisOf(builder, layer);
   const selected = selectChannels(builder, node, layer, { analysis, taps });
-  if (
-    groups === 1 &&
-    selected.inputs === undefined &&
-    selected.outputs === undefined &&
-    seesAll(window, spatial)
-  ) {
-    emitLayerProduct(fused, builder, { n: x.dims[0] ?? 1, layer: selected.layer });
-    return;
-  }
   const isExact = intAttribute(node, exactAttribute, 0) !== 0;
   const winogradTiles = groups === 1 && !isExact ? winogradTilesOf(window, y.dims) : undefined;
   const step = {
