@@ -62,8 +62,8 @@ class Region {
   void Give(uint8_t* memory, size_t bytes) {
     --buffers_;
     if (buffers_ == 0) return;  // the whole of it goes
-#if defined(__linux__)  // elsewhere pages may keep what was written to them, so their addresses are not used
-                        // again
+      // Elsewhere pages may keep what was written to them, so their addresses are not used again.
+#if defined(__linux__)
     if (madvise(memory, bytes, MADV_DONTNEED) != 0) return;
     if (memory + bytes == begin_ + used_) used_ -= bytes;
 #endif

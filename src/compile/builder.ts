@@ -9,6 +9,7 @@ import type { WeightFormat, WeightStorage } from '../sparse/weight_formats.js';
 import type { DataType } from '../tensor.js';
 import type { FusedNode } from './fuse.js';
 import type { LayerStep } from './lower/weights.js';
+import { freeName } from './uses.js';
 
 /** A value as one step sees it: its bytes may be read under other dims than the value has. */
 export interface Operand {
@@ -124,9 +125,7 @@ export class PlanBuilder {
 
   /** A name that no value of the model or the plan has. */
   #freeName(kind: string): string {
-    let name = `espalier/${kind}/${this.values.size}`;
-    while (this.values.has(name)) name += '_';
-    return name;
+    return freeName(`espalier/${kind}/${this.values.size}`, this.values);
   }
 
   /** `output` is `input` under other dims: no step. */

@@ -1,7 +1,7 @@
 import { floatAttribute, intAttribute } from '../graph/attributes.js';
 import { readElements } from '../graph/data.js';
 import type { Graph, Node, TensorData } from '../graph/graph.js';
-import { countUses, findProducers } from './uses.js';
+import { countUses, findProducers, freeName } from './uses.js';
 
 /** y = scale * x + shift for each channel; one entry when all channels share it. */
 interface ChannelAffine {
@@ -77,11 +77,6 @@ function foldInto(
   constants.set(newWeightName, float32Constant(weight.dims, newWeights));
   constants.set(newBiasName, float32Constant([channels], newBiases));
   return { ...conv, inputs: [x, newWeightName, newBiasName], outputs: [output] };
-}
-
-/** The name, with underscores behind it as long as a constant of the model has it. */
-function freeName(name: string, constants: ReadonlyMap<string, TensorData>): string {
-  return constants.has(name) ? freeName(`${name}_`, constants) : name;
 }
 
 function channelAffine(graph: Graph, node: Node): ChannelAffine | undefined {

@@ -1,9 +1,10 @@
 import { intsValue } from '../graph/attributes.js';
 import { readElements, toBytes } from '../graph/data.js';
-import type { Attribute, StaticGraph, TensorData } from '../graph/graph.js';
+import type { Attribute, Node, StaticGraph, TensorData } from '../graph/graph.js';
 import { type Window, windowOf } from '../graph/operators/window.js';
 import { elementCount } from '../tensor.js';
-import { unsupported, type ValueType } from './builder.js';
+import { unsupported } from './builder.js';
+import { freeName } from './uses.js';
 
 /** Taps [first, end) of a window along one axis, and the padding that is left for them. */
 interface SeenTaps {
@@ -18,29 +19,43 @@ interface SeenTaps {
  * see padding alone. Dilated heads of segmentation networks shrink to 1x1 so (Chen et al. 2017, arXiv:1706.05587, 3.3).
  */
 export function cropUnseenTaps(graph: StaticGraph): StaticGraph {
+  const seen = new Map(
+    graph.nodes.flatMap((node) => {
+      const taps = cutOf(graph, node);
+      return taps === undefined ? [] : [[node, taps] as const];
+    }),
+  );
+  if (seen.size === 0) return graph;
   const constants = new Map(graph.constants);
-  const values = new Map<string, ValueType>(graph.values);
+  const values = new Map(graph.values);
   const nodes = graph.nodes.map((node) => {
-    const weightName = node.inputs[1] ?? '';
-    const weight = graph.constants.get(weightName);
-    const spatial = graph.values.get(node.inputs[0] ?? '')?.dims.slice(2) ?? [];
-    if (node.op !== 'Conv' || weight?.type !== 'float32' || spatial.length > 2) return node;
-    if (elementCount(weight.dims) === 0) return node; // taps that no number stands for may be any number
-    const window = windowOf(node, spatial, weight.dims.slice(2), (reason) => unsupported(node, reason));
-    const seen = spatial.map((size, axis) => seenTaps(window, axis, size));
-    if (seen.every(({ first, end }, axis) => end - first === window.kernel[axis])) return node;
-    const name = `${weightName} ${seen.map(({ first, end }) => `${first}:${end}`).join()}`;
-    if (values.has(name) && !constants.has(name)) return node;
-    const data = crop(weight, seen);
-    constants.set(name, data);
-    values.set(name, { type: data.type, dims: data.dims });
+    const taps = seen.get(node);
+    const [x = '', weight = '', ...others] = node.inputs;
+    const data = graph.constants.get(weight);
+    if (taps === undefined || data === undefined) return node;
+    const cut = crop(data, taps);
+    const name = freeName(`espalier/${weight}/seen`, values);
+    constants.set(name, cut);
+    values.set(name, { type: cut.type, dims: cut.dims });
     const attributes = new Map<string, Attribute>(node.attributes)
-      .set('kernel_shape', intsValue(data.dims.slice(2)))
-      .set('pads', intsValue([...seen.map(({ padBegin }) => padBegin), ...seen.map(({ padEnd }) => padEnd)]));
+      .set('kernel_shape', intsValue(cut.dims.slice(2)))
+      .set('pads', intsValue([...taps.map(({ padBegin }) => padBegin), ...taps.map(({ padEnd }) => padEnd)]));
     attributes.delete('auto_pad');
-    return { ...node, inputs: node.inputs.with(1, name), attributes };
+    return { ...node, inputs: [x, name, ...others], attributes };
   });
-  return nodes.every((node, i) => node === graph.nodes[i]) ? graph : { ...graph, nodes, constants, values };
+  return { ...graph, nodes, constants, values };
+}
+
+/** What a Conv's filters are to be cut to, along each axis; undefined when all their taps meet the image. */
+function cutOf(graph: StaticGraph, node: Node): SeenTaps[] | undefined {
+  if (node.op !== 'Conv') return undefined;
+  const weight = graph.constants.get(node.inputs[1] ?? '');
+  const spatial = graph.values.get(node.inputs[0] ?? '')?.dims.slice(2) ?? [];
+  if (weight?.type !== 'float32' || spatial.length > 2) return undefined;
+  if (elementCount(weight.dims) === 0) return undefined; // taps that no number stands for may be any number
+  const window = windowOf(node, spatial, weight.dims.slice(2), (reason) => unsupported(node, reason));
+  const seen = spatial.map((size, axis) => seenTaps(window, axis, size));
+  return seen.every(({ first, end }, axis) => end - first === window.kernel[axis]) ? undefined : seen;
 }
 
 function seenTaps(window: Window, axis: number, size: number): SeenTaps {

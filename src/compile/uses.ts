@@ -10,6 +10,13 @@ export function countUses(graph: Graph): Map<string, number> {
   return uses;
 }
 
+/** The name, with underscores behind it as long as something in `taken` has it. */
+export function freeName(name: string, taken: ReadonlyMap<string, unknown>): string {
+  let own = name;
+  while (taken.has(own)) own += '_';
+  return own;
+}
+
 /** The node that computes each value. */
 export function findProducers(graph: Graph): Map<string, Node> {
   return new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));

@@ -10,19 +10,13 @@ export namespace SessionHandler {
 }
 
 /** A session as backends give it to onnxruntime-common. */
-export interface InferenceSessionHandler {
-  readonly inputNames: readonly string[];
-  readonly outputNames: readonly string[];
-  readonly inputMetadata: readonly InferenceSession.ValueMetadata[];
-  readonly outputMetadata: readonly InferenceSession.ValueMetadata[];
+export interface InferenceSessionHandler extends Omit<InferenceSession, 'run' | 'release'> {
   run(
     feeds: SessionHandler.FeedsType,
     fetches: SessionHandler.FetchesType,
     options?: InferenceSession.RunOptions,
   ): Promise<SessionHandler.ReturnType>;
   dispose(): Promise<void>;
-  startProfiling(): void;
-  endProfiling(): void;
 }
 
 /** Loads sessions for onnxruntime-common's `InferenceSession`. */

@@ -4,16 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeNpy, encodeSafetensors, readTensors } from '../../src/formats/index.js';
 import { readOnnx } from '../../src/formats/onnx/index.js';
 import { fromNumbers, loadWeights, readNumbers, type TensorData } from '../../src/graph/index.js';
-import { cli, mlp, modelFolder } from './models.js';
+import { cli, json, mlp, modelFolder } from './models.js';
 
 let folder = '';
 let remove = async () => {};
 const at = (name: string) => path.join(folder, name);
-const json = async (...args: string[]) => {
-  const { code, out, err } = await cli(...args, '--json');
-  if (code !== 0) throw new Error(err);
-  return JSON.parse(out);
-};
 
 beforeAll(async () => {
   ({ folder, remove } = await modelFolder());

@@ -48,3 +48,11 @@ export async function cli(...args: string[]): Promise<{ code: number; out: strin
   });
   return { code, out, err };
 }
+
+/** What a command line that must succeed prints as JSON. */
+// biome-ignore lint/suspicious/noExplicitAny: every command prints its own
+export async function json(...args: string[]): Promise<any> {
+  const { code, out, err } = await cli(...args, '--json');
+  if (code !== 0) throw new Error(err);
+  return JSON.parse(out);
+}

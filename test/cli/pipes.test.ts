@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportOnnxSplit } from '../../src/formats/onnx/index.js';
 import { InferenceSession } from '../../src/index.js';
-import { cli, mlp, modelFolder } from './models.js';
+import { cli, json, mlp, modelFolder } from './models.js';
 
 let folder = '';
 let remove = async () => {};
@@ -18,12 +18,6 @@ function piped(name: string): string {
   spawn('sh', ['-c', 'cat "$0" > "$1"', at(name), pipe], { stdio: 'ignore' });
   return pipe;
 }
-
-const json = async (...args: string[]) => {
-  const { code, out, err } = await cli(...args, '--json');
-  if (code !== 0) throw new Error(err);
-  return JSON.parse(out);
-};
 
 beforeAll(async () => {
   ({ folder, remove } = await modelFolder());

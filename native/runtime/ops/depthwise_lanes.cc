@@ -34,8 +34,8 @@ class DepthwiseLanes final : public Step {
     const WindowGeometry& g = geometry_;
     rows_ = TapRanges(g.out_height, g.height, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top);
     columns_ = TapRanges(g.out_width, g.width, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left);
-    groups_ = (g.channels + kLaneChannels - 1) / kLaneChannels;
-    split_ = SplitWork(g.batch * groups_, 1, build.threads);
+    const size_t groups = (g.channels + kLaneChannels - 1) / kLaneChannels;
+    split_ = SplitWork(groups * g.batch, 1, build.threads);
     chunks_ = split_.parts;
     const size_t rows = AddSizes(AddSizes(g.plane(), g.out_plane()), AddSizes(g.taps(), 1));
     scratch_bytes_ = MultiplyAll({rows, kLaneChannels, sizeof(float)});
@@ -52,17 +52,14 @@ class DepthwiseLanes final : public Step {
                                g.out_width, weights,       g.kernel_w,   g.dilation_h,    g.dilation_w,
                                bias,        activation.lo, activation.hi};
     for (size_t i = split_.Begin(chunk); i < split_.End(chunk); ++i) {
-      const size_t image = i / groups_;
-      const size_t channel = i % groups_ * kLaneChannels;
+      const size_t image = i % g.batch;
+      const size_t channel = i / g.batch * kLaneChannels;
       const size_t count = std::min(kLaneChannels, g.channels - channel);
       const size_t plane = image * g.channels + channel;
       // Lanes past the last channel hold whatever was there, and are not written back.
       kernels_.transpose(operands_.x(context) + plane * g.plane(), g.plane(), count, g.plane(), x,
                          kLaneChannels);
-      kernels_.transpose(context.At<const float>(weights_) + channel * g.taps(), g.taps(), count, g.taps(),
-                         weights, kLaneChannels);
-      std::fill_n(bias, kLaneChannels, 0.0f);
-      if (operands_.bias(context) != nullptr) std::copy_n(operands_.bias(context) + channel, count, bias);
+      if (image == 0 || i == split_.Begin(chunk)) LoadFilters(context, channel, count, weights, bias);
       kernels_.window_lanes(window, y);
       if (!activation.is_clamp()) {
         kernels_.unary(activation.op, activation.alpha, activation.beta, y, y, g.out_plane() * kLaneChannels);
@@ -73,13 +70,22 @@ class DepthwiseLanes final : public Step {
   }
 
  private:
+  // weights [taps, kLaneChannels] and bias [kLaneChannels] of `count` channels, the same for all images.
+  void LoadFilters(const RunContext& context, size_t channel, size_t count, float* weights,
+                   float* bias) const noexcept {
+    const size_t taps = geometry_.taps();
+    kernels_.transpose(context.At<const float>(weights_) + channel * taps, taps, count, taps, weights,
+                       kLaneChannels);
+    std::fill_n(bias, kLaneChannels, 0.0f);
+    if (operands_.bias(context) != nullptr) std::copy_n(operands_.bias(context) + channel, count, bias);
+  }
+
   const KernelTable& kernels_;
   const WindowGeometry geometry_;
   const ConvOperands operands_;
   const Address weights_;
   std::vector<TapRange> rows_;
   std::vector<TapRange> columns_;
-  size_t groups_;
   Split split_;
 };
 

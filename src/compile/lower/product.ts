@@ -95,11 +95,8 @@ export function emitLayerProduct(
   }: { readonly n: number; readonly layer: Layer; readonly others?: readonly number[] },
 ): void {
   const { node, output } = fused;
-  const [x, y] = [
-    [n, layer.inputs],
-    [n, layer.outputs],
-  ] as const;
-  const { weights } = packMatrices(builder, layer, { op: 'matmul', x, y, ints: { n } });
+  const y = [n, layer.outputs];
+  const { weights } = packMatrices(builder, layer, { op: 'matmul', x: [n, layer.inputs], y, ints: { n } });
   const epilogue = epilogueOperands(fused, builder, y);
   const activation = builder.activationNumbers(fused);
   builder.emit({

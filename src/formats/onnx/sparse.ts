@@ -13,7 +13,8 @@ const bytesPerValue = 4 + 8;
 
 /**
  * A float32 constant as its values that are not zero and their positions in it, row-major; undefined when that is no
- * smaller, or so much smaller that no reader would make it dense again. It is the same constant to the last bit: -0 counts as a value.
+ * smaller, or so much smaller that no reader would make it dense again. It is the same constant to the last bit: -0
+ * counts as a value.
  */
 export function writeSparseTensor(name: string, data: TensorData): SparseTensorProto | undefined {
   const { type, dims, bytes } = data;
